@@ -1,0 +1,97 @@
+import fleet from '../../fleet.config.ts'
+import { assignGroups } from '../../shared/assign.ts'
+import {
+  type Deps,
+  environment,
+  makeAutoScaling,
+  makeCloudWatch,
+  makeDynamoDb,
+  makeSqs,
+  systemClock,
+} from '../../shared/aws.ts'
+import { each } from '../../shared/each.ts'
+import { parseTick, type Tick } from '../../shared/events.ts'
+import { describeGroups, setDesired } from '../../shared/fleet.ts'
+import { lambda } from '../../shared/lambda.ts'
+import { publish } from '../../shared/metrics.ts'
+import type { Fleet } from '../../shared/queue-config.ts'
+import { queueUrl, readCounts } from '../../shared/queues.ts'
+import { shardOf } from '../../shared/shards.ts'
+import { readMemory, type ShardMemory, writeMemory } from '../../shared/state.ts'
+import { type Decided, decide } from './decide.ts'
+import { type Failure, failuresOf, logRun, metricsOf, type Report } from './record.ts'
+
+/** Every minute: measure each queue and its group, publish the backlog, resize, and say why. */
+export const backlog = (fleet: Fleet) => async (tick: Tick, deps: Deps) => {
+  const now = deps.clock.now()
+  const seen = await gather(deps, fleet, tick)
+  const decided = seen.measured.map((one) => ({
+    ...one,
+    decision: decide(one.queue, one.snapshot, now),
+  }))
+  const acted = await act(deps, tick, seen.memory, decided)
+  return record(deps, fleet, { now, tick, decided, ...acted }, seen.failures)
+}
+
+async function gather(deps: Deps, fleet: Fleet, tick: Tick) {
+  const [groups, memory] = await Promise.all([describeGroups(deps, fleet), readMemory(deps, tick)])
+  const mine = assignGroups(fleet, groups).filter(
+    ({ queue }) => shardOf(queue.name, tick.of) === tick.shard,
+  )
+  const outcomes = await each(mine, async (assigned) => {
+    if ('problem' in assigned) throw new Error(assigned.problem)
+    const { queue, group } = assigned
+    const counts = await readCounts(deps, queueUrl(queue.sqs, group.arn))
+    const remembered = memory.queues[queue.name] ?? null
+    return { queue, snapshot: { counts, group, remembered } }
+  })
+  const measured = outcomes.flatMap((outcome) => ('value' in outcome ? [outcome.value] : []))
+  return { memory, measured, failures: failuresOf(outcomes, 'measure') }
+}
+
+/** The write of the memory comes first: of two runs at once, only the one that wrote it acts. */
+async function act(deps: Deps, tick: Tick, memory: ShardMemory, decided: readonly Decided[]) {
+  const remembered = decided.flatMap(({ queue, decision }) =>
+    decision.kind !== 'unreadable' && decision.memory ? [[queue.name, decision.memory]] : [],
+  )
+  const written = await writeMemory(deps, tick, memory, Object.fromEntries(remembered))
+  if (written === 'superseded') return { superseded: true, failures: [] }
+  const outcomes = await each(decided, async ({ snapshot, decision }) => {
+    if (decision.kind === 'unreadable') throw new Error(decision.detail)
+    if (decision.kind === 'resize') await setDesired(deps, snapshot.group, decision.desired)
+  })
+  return { superseded: false, failures: failuresOf(outcomes, 'act') }
+}
+
+/** Ends in error when any queue failed, after everything else has been said and done. */
+async function record(
+  deps: Deps,
+  fleet: Fleet,
+  run: Parameters<typeof logRun>[1] & { readonly failures: readonly Failure[] },
+  unmeasured: readonly Failure[],
+): Promise<Report> {
+  const failures = [...unmeasured, ...run.failures]
+  const report = logRun(deps.log, run, failures)
+  if (!run.superseded) {
+    const milliseconds = deps.clock.now() - run.now
+    await publish(deps, fleet.name, metricsOf(run.decided, failures, milliseconds), run.now)
+  }
+  if (failures.length === 0) return report
+  const names = failures.map(({ queue, error }) => `${queue}: ${error.message}`)
+  throw new AggregateError(
+    failures.map(({ error }) => error),
+    `backlog: ${failures.length} queues failed: ${names.join('; ')}`,
+  )
+}
+
+const clients = {
+  sqs: makeSqs(),
+  autoscaling: makeAutoScaling(),
+  cloudwatch: makeCloudWatch(),
+  dynamodb: makeDynamoDb(),
+  clock: systemClock,
+}
+
+export const handler = lambda('backlog', parseTick, (tick, run) =>
+  backlog(fleet)(tick, { ...clients, ...environment(), ...run }),
+)

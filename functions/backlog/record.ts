@@ -1,0 +1,86 @@
+import type { Log } from '../../shared/aws.ts'
+import type { Outcome } from '../../shared/each.ts'
+import type { Tick } from '../../shared/events.ts'
+import type { Metric } from '../../shared/metrics.ts'
+import type { QueueConfig } from '../../shared/queue-config.ts'
+import type { Decided } from './decide.ts'
+
+/** What went wrong for one queue, and nobody else. */
+export type Failure = { readonly queue: string; readonly error: Error }
+
+/** What a run answers when it succeeds: what it saw and did, one line a queue. */
+export type Report = {
+  readonly shard: number
+  readonly of: number
+  /** True: another run had written the shard's memory, so this one left everything as it was. */
+  readonly superseded: boolean
+  readonly queues: readonly QueueReport[]
+}
+export type QueueReport = Record<string, string | number | null>
+
+type Run = {
+  readonly tick: Tick
+  readonly now: number
+  readonly decided: readonly Decided[]
+  readonly superseded: boolean
+}
+
+/** The items that failed, by queue, each with the step in its message and its cause kept. */
+export function failuresOf(
+  outcomes: readonly Outcome<{ readonly queue: QueueConfig }, unknown>[],
+  step: 'measure' | 'act',
+): Failure[] {
+  return outcomes.flatMap((outcome) => {
+    if (!('error' in outcome)) return []
+    const { error: cause, item } = outcome
+    const what = cause instanceof Error ? `${cause.name}: ${cause.message}` : String(cause)
+    return { queue: item.queue.name, error: new Error(`${step}: ${what}`, { cause }) }
+  })
+}
+
+/** One structured line a queue and a failure; the same lines are the report. */
+export function logRun(log: Log, run: Run, failures: readonly Failure[]): Report {
+  const queues = run.decided.map(reportOf)
+  for (const line of queues) log.info(run.superseded ? 'superseded' : 'decided', line)
+  for (const { queue, error } of failures) log.error('queue failed', { queue, error })
+  return { ...run.tick, superseded: run.superseded, queues }
+}
+
+function reportOf({ queue, snapshot: { group }, decision }: Decided): QueueReport {
+  const { inService, pending, leaving, standby, unhealthy } = group.instances
+  return {
+    queue: queue.name,
+    group: group.name,
+    mode: queue.mode,
+    decision: decision.kind,
+    reason: decision.reason,
+    desired: group.desired,
+    to: decision.kind === 'resize' ? decision.desired : group.desired,
+    ...(decision.kind === 'unreadable' ? { detail: decision.detail } : decision.measures),
+    ...{ inService, pending, leaving, standby, unhealthy },
+  }
+}
+
+/** BacklogPerInstance always; the others where the configuration asks, for each costs money. */
+export function metricsOf(
+  decided: readonly Decided[],
+  failures: readonly Failure[],
+  sweepMilliseconds: number,
+): Metric[] {
+  const perQueue = decided.flatMap(({ queue, decision }): Metric[] => {
+    if (decision.kind === 'unreadable') return []
+    const { backlogPerInstance, backlogSeconds, wanted, shortfall } = decision.measures
+    const values = { BacklogSeconds: backlogSeconds, WantedCapacity: wanted, Shortfall: shortfall }
+    return [
+      { name: 'BacklogPerInstance', queue: queue.name, value: backlogPerInstance },
+      ...queue.metrics.map((name) => ({ name, queue: queue.name, value: values[name] })),
+    ]
+  })
+  const measured = decided.filter(({ decision }) => decision.kind !== 'unreadable').length
+  return [
+    ...perQueue,
+    { name: 'QueuesMeasured', value: measured },
+    { name: 'QueuesFailed', value: failures.length },
+    { name: 'SweepMilliseconds', value: sweepMilliseconds },
+  ]
+}

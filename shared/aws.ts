@@ -1,0 +1,63 @@
+import { AutoScalingClient } from '@aws-sdk/client-auto-scaling'
+import { CloudWatchClient } from '@aws-sdk/client-cloudwatch'
+import { DynamoDBClient } from '@aws-sdk/client-dynamodb'
+import { SQSClient } from '@aws-sdk/client-sqs'
+
+/**
+ * All the power this project has over AWS, on one page: the only place that makes a client, reads
+ * a clock or reads the environment. One maker per client, so that a bundle holds only the clients
+ * its function calls. Every client is narrowed to `send`, the seam at which the twin stands in.
+ */
+export type Deps = {
+  readonly sqs: Pick<SQSClient, 'send'>
+  readonly autoscaling: Pick<AutoScalingClient, 'send'>
+  readonly cloudwatch: Pick<CloudWatchClient, 'send'>
+  readonly dynamodb: Pick<DynamoDBClient, 'send'>
+  /** Epoch milliseconds. */
+  readonly clock: { now(): number }
+  /** The table that remembers what AWS cannot be asked. */
+  readonly stateTable: string
+  readonly log: Log
+  /** Aborts whatever is under way shortly before the function would be killed. */
+  readonly signal: AbortSignal
+}
+
+/** One JSON line per call: a message and its fields. */
+export type Log = Record<
+  'info' | 'warn' | 'error',
+  (message: string, fields: Record<string, unknown>) => void
+>
+
+const options = {
+  // The next minute is the real retry: four tries ride out a throttled second, no more.
+  maxAttempts: 4,
+  requestHandler: {
+    // A healthy call takes 10 to 50 ms; past these the connection is dead and a new one is quicker.
+    connectionTimeout: 1_000,
+    requestTimeout: 4_000,
+    // As many sockets as calls that may be under way (see concurrencyMax), so none waits for one.
+    httpsAgent: { maxSockets: 64 },
+    httpAgent: { maxSockets: 64 },
+  },
+}
+
+// The queue URL's host is the real AWS whatever endpoint is configured, so it must not be used.
+export const makeSqs = () => new SQSClient({ ...options, useQueueUrlAsEndpoint: false })
+export const makeAutoScaling = () => new AutoScalingClient(options)
+export const makeCloudWatch = () => new CloudWatchClient(options)
+export const makeDynamoDb = () => new DynamoDBClient(options)
+
+export const systemClock = { now: () => Date.now() }
+
+/** What serverless.yml tells a function. Throws where a variable is missing, naming it. */
+export const environment = () => ({ stateTable: required('CELERIAC_STATE_TABLE') })
+
+function required(name: string): string {
+  const value = process.env[name]
+  if (!value) throw new Error(`The environment variable ${name} is not set`)
+  return value
+}
+
+/** Whether an error is the AWS error of that name, as in the service's API reference. */
+export const isAwsError = (error: unknown, name: string) =>
+  error instanceof Error && error.name === name

@@ -1,0 +1,29 @@
+import pLimit from 'p-limit'
+
+/**
+ * How many AWS calls a sweep has under way at once. At 20 ms a call, 64 is 3,000 calls a second,
+ * which sweeps a thousand queues well within the minute; more would only wait for the CPU.
+ */
+export const concurrencyMax = 64
+
+/** What came of one item: its value, or the error that was its alone. */
+export type Outcome<T, R> =
+  | { readonly item: T; readonly value: R }
+  | { readonly item: T; readonly error: unknown }
+
+/**
+ * Does the work for every item, a bounded number at a time and each on its own: an error is that
+ * item's outcome and stops nobody else. Resolves, in order, when all have ended.
+ */
+export async function each<T, R>(
+  items: readonly T[],
+  work: (item: T) => Promise<R>,
+): Promise<Outcome<T, R>[]> {
+  const limit = pLimit(concurrencyMax)
+  const settled = await Promise.allSettled(items.map((item) => limit(work, item)))
+  return items.map((item, index) => {
+    const result = settled[index]
+    if (result?.status === 'fulfilled') return { item, value: result.value }
+    return { item, error: result?.reason }
+  })
+}

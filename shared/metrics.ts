@@ -1,0 +1,60 @@
+import {
+  type MetricDatum,
+  PutMetricDataCommand,
+  type StandardUnit,
+} from '@aws-sdk/client-cloudwatch'
+import type { Deps } from './aws.ts'
+
+/** The namespace of every metric; each role may write to this one only. */
+export const namespace = 'Celeriac'
+
+/** Every metric this project publishes, with its unit and what it means. */
+export const metricTable = {
+  /** Visible messages for each instance that takes work; see backlogPerInstance in decide.ts. */
+  BacklogPerInstance: { unit: 'Count', per: 'queue' },
+  /** How long the present capacity needs for what is visible. */
+  BacklogSeconds: { unit: 'Seconds', per: 'queue' },
+  /** Instances that the sizing rule wants, before min and max. */
+  WantedCapacity: { unit: 'Count', per: 'queue' },
+  /** Instances wanted beyond max. */
+  Shortfall: { unit: 'Count', per: 'queue' },
+  /** Queues whose counts and group were read. */
+  QueuesMeasured: { unit: 'Count', per: 'fleet' },
+  /** Queues that could not be measured or resized. */
+  QueuesFailed: { unit: 'Count', per: 'fleet' },
+  /** From the start of the run until its last write before this one. */
+  SweepMilliseconds: { unit: 'Milliseconds', per: 'fleet' },
+} as const satisfies Record<string, { unit: StandardUnit; per: 'queue' | 'fleet' }>
+
+export type MetricName = keyof typeof metricTable
+export type Metric = { readonly name: MetricName; readonly queue?: string; readonly value: number }
+
+// The most that one PutMetricData call takes.
+const metricsPerCall = 1_000
+
+/** One PutMetricData call for each 1,000 values. Throws CloudWatch's own errors. */
+export async function publish(
+  deps: Pick<Deps, 'cloudwatch' | 'signal'>,
+  fleet: string,
+  metrics: readonly Metric[],
+  now: number,
+): Promise<void> {
+  const data = metrics.map((metric) => toDatum(fleet, metric, now))
+  for (let from = 0; from < data.length; from += metricsPerCall) {
+    const MetricData = data.slice(from, from + metricsPerCall)
+    const command = new PutMetricDataCommand({ Namespace: namespace, MetricData })
+    await deps.cloudwatch.send(command, { abortSignal: deps.signal })
+  }
+}
+
+function toDatum(fleet: string, { name, queue, value }: Metric, now: number): MetricDatum {
+  const Dimensions = [{ Name: 'Fleet', Value: fleet }]
+  if (queue !== undefined) Dimensions.push({ Name: 'Queue', Value: queue })
+  return {
+    MetricName: name,
+    Dimensions,
+    Timestamp: new Date(now),
+    Value: value,
+    Unit: metricTable[name].unit,
+  }
+}

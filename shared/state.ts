@@ -1,0 +1,79 @@
+import { GetItemCommand, PutItemCommand } from '@aws-sdk/client-dynamodb'
+import * as z from 'zod/mini'
+import { type Deps, isAwsError } from './aws.ts'
+import type { Tick } from './events.ts'
+
+/**
+ * What a shard remembers between runs, one item a shard: an explicit value, read at the start and
+ * written on condition that nobody wrote since. The writer of a version is the one run that acts
+ * on it, so that a second run at the same time does nothing.
+ */
+export type ShardMemory = {
+  /** How often it was written; 0 when it never was. */
+  readonly version: number
+  readonly queues: Readonly<Record<string, QueueMemory>>
+}
+
+export type QueueMemory = {
+  /** Epoch milliseconds of the first of the unbroken readings that found the queue empty. */
+  readonly emptySince: number
+}
+
+const forgotten: ShardMemory = { version: 0, queues: {} }
+
+const bodySchema = z.record(z.string(), z.object({ emptySince: z.number() }))
+
+const keyOf = ({ shard, of }: Tick) => ({ pk: { S: `backlog#${shard}/${of}` } })
+
+/** One consistent read. An item that cannot be understood counts as none and is written anew. */
+export async function readMemory(
+  deps: Pick<Deps, 'dynamodb' | 'stateTable' | 'signal'>,
+  tick: Tick,
+): Promise<ShardMemory> {
+  const command = new GetItemCommand({
+    TableName: deps.stateTable,
+    Key: keyOf(tick),
+    ConsistentRead: true,
+  })
+  const { Item } = await deps.dynamodb.send(command, { abortSignal: deps.signal })
+  if (!Item) return forgotten
+  const version = Number(Item['version']?.N ?? 0)
+  const body = bodySchema.safeParse(parseJson(Item['queues']?.S ?? ''))
+  return { version, queues: body.success ? body.data : {} }
+}
+
+/** Writes the next version, or says that another run has written since this one read. */
+export async function writeMemory(
+  deps: Pick<Deps, 'dynamodb' | 'stateTable' | 'signal'>,
+  tick: Tick,
+  read: ShardMemory,
+  queues: ShardMemory['queues'],
+): Promise<'written' | 'superseded'> {
+  const command = new PutItemCommand({
+    TableName: deps.stateTable,
+    Item: {
+      ...keyOf(tick),
+      version: { N: String(read.version + 1) },
+      queues: { S: JSON.stringify(queues) },
+    },
+    ConditionExpression: 'attribute_not_exists(pk) OR #version = :read',
+    ExpressionAttributeNames: { '#version': 'version' },
+    ExpressionAttributeValues: { ':read': { N: String(read.version) } },
+  })
+  try {
+    await deps.dynamodb.send(command, { abortSignal: deps.signal })
+    return 'written'
+  } catch (error) {
+    if (isAwsError(error, 'ConditionalCheckFailedException')) return 'superseded'
+    throw error
+  }
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined
+    throw error
+  }
+}

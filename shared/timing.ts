@@ -1,0 +1,11 @@
+/**
+ * How often the backlog loop runs. EventBridge schedules have a resolution of one minute, and
+ * Auto Scaling evaluates a one-minute metric no faster.
+ */
+export const tickSeconds = 60
+
+/**
+ * How long the counts of GetQueueAttributes may take to settle: AWS documents that they reach
+ * consistency at least one minute after producers stop sending.
+ */
+export const countsSettleSeconds = 60
