@@ -1,0 +1,55 @@
+#!/usr/bin/env node
+import { Command, InvalidArgumentError } from 'commander'
+import { check } from './check.ts'
+import { invoke } from './invoke.ts'
+import { simulateTalk } from './simulate.ts'
+
+const wholeNumber = (text: string) => {
+  const value = Number(text)
+  if (!Number.isSafeInteger(value) || value < 0)
+    throw new InvalidArgumentError('Not a whole number.')
+  return value
+}
+const hoursNumber = (text: string) => {
+  const value = Number(text)
+  if (!(value > 0 && value <= 24 * 14))
+    throw new InvalidArgumentError('Not between 0 and 336 hours.')
+  return value
+}
+
+const program = new Command('celeriac').description(
+  'A control plane for fleets of Celery workers on Amazon SQS and EC2 Spot.',
+)
+
+program
+  .command('check')
+  .description('check fleet.config.ts and show what each queue comes to')
+  .option('--json', 'print JSON instead of a table')
+  .action(check)
+
+program
+  .command('invoke')
+  .description('run a function once on the twin: an embedded AWS in mid-morning, no account needed')
+  .argument('<function>', 'the name of the function: backlog')
+  .requiredOption('--event <file>', 'the event, such as events/schedule.json')
+  .option('--seed <number>', 'seed of the twin', wholeNumber, 1)
+  .option('--json', 'print JSON instead of a table')
+  .action(invoke)
+
+program
+  .command('simulate')
+  .description(
+    'let the fleet of fleet.config.ts run for a day on the twin, with the real functions; exits 1 ' +
+      'when an invariant broke',
+  )
+  .option('--seed <number>', 'seed: the same one gives the same run, byte for byte', wholeNumber, 1)
+  .option('--hours <number>', 'how long, from midnight in New York', hoursNumber, 24)
+  .option('--json <file>', 'write the summary to a file as well')
+  .action(simulateTalk)
+
+try {
+  await program.parseAsync()
+} catch (error) {
+  console.error(error instanceof Error ? error.message : error)
+  process.exitCode = 1
+}

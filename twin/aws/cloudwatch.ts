@@ -1,0 +1,165 @@
+import {
+  GetMetricDataCommand,
+  type GetMetricDataCommandInput,
+  type MetricDatum,
+  type MetricStat,
+  PutMetricDataCommand,
+  type PutMetricDataCommandInput,
+} from '@aws-sdk/client-cloudwatch'
+import { type Applied, answer, awsError, notInTwin, type Service } from './service.ts'
+import type { TargetTracking } from './target-tracking.ts'
+
+type Minute = { sum: number; count: number; min: number; max: number }
+type Statistic = 'Average' | 'Sum' | 'Minimum' | 'Maximum' | 'SampleCount'
+
+export type CloudWatch = Service & {
+  /** The last whole minutes of a policy's metric, oldest first; null where nothing was published. */
+  lastMinutes(now: number, policy: TargetTracking, minutes: number): (number | null)[]
+}
+
+const minuteMs = 60_000
+// AWS keeps one-minute values for 15 days.
+const keptMs = 15 * 24 * 60 * minuteMs
+const metricsPerCallMax = 1_000
+const dimensionsMax = 30
+const queriesPerCallMax = 500
+
+type Store = Map<string, Map<number, Minute>>
+
+export function createCloudWatch(): CloudWatch {
+  const store: Store = new Map()
+  return {
+    lastMinutes(now, { namespace, metric, dimensions, statistic }, minutes) {
+      const series = store.get(keyOf(namespace, metric, dimensions))
+      // The present minute still fills up; the alarms look at the whole ones before it.
+      const end = Math.floor(now / minuteMs)
+      return Array.from({ length: minutes }, (_, index) =>
+        statisticOf(series?.get(end - minutes + index), statistic),
+      )
+    },
+    apply(now, command) {
+      if (command instanceof PutMetricDataCommand) return put(store, now, command.input)
+      if (command instanceof GetMetricDataCommand) return get(store, command.input)
+      throw notInTwin('CloudWatch', command)
+    },
+  }
+}
+
+function put(store: Store, now: number, input: PutMetricDataCommandInput): Applied {
+  const { Namespace, MetricData = [] } = input
+  if (!Namespace) throw invalid('MissingRequiredParameterException', 'Namespace is required.')
+  if (Namespace.startsWith('AWS/')) {
+    throw invalid('InvalidParameterValueException', 'Namespaces of AWS begin with AWS/.')
+  }
+  if (MetricData.length > metricsPerCallMax) {
+    throw invalid('InvalidParameterValueException', `At most ${metricsPerCallMax} metrics a call.`)
+  }
+  for (const datum of MetricData) check(datum)
+  for (const datum of MetricData) keep(store, now, Namespace, datum)
+  return answer({}, [{ kind: 'cloudwatch.put', metrics: MetricData.length }])
+}
+
+function check({ MetricName, Value, Dimensions = [] }: MetricDatum): void {
+  if (!MetricName) throw invalid('MissingRequiredParameterException', 'MetricName is required.')
+  if (Value === undefined || !Number.isFinite(Value)) {
+    throw invalid(
+      'InvalidParameterValueException',
+      `The value ${Value} of ${MetricName} is invalid.`,
+    )
+  }
+  if (Dimensions.length > dimensionsMax || Dimensions.some(({ Value }) => !Value)) {
+    throw invalid('InvalidParameterValueException', `The dimensions of ${MetricName} are invalid.`)
+  }
+}
+
+function keep(store: Store, now: number, namespace: string, datum: MetricDatum): void {
+  const key = keyOf(namespace, datum.MetricName, datum.Dimensions ?? [])
+  const series = store.get(key) ?? new Map<number, Minute>()
+  store.set(key, series)
+  const minute = Math.floor((datum.Timestamp?.getTime() ?? now) / minuteMs)
+  const value = datum.Value ?? 0
+  const { sum, count, min, max } = series.get(minute) ?? {
+    sum: 0,
+    count: 0,
+    min: value,
+    max: value,
+  }
+  series.set(minute, {
+    sum: sum + value,
+    count: count + 1,
+    min: Math.min(min, value),
+    max: Math.max(max, value),
+  })
+  series.delete(minute - keptMs / minuteMs)
+}
+
+function get(store: Store, input: GetMetricDataCommandInput): Applied {
+  const { MetricDataQueries: queries = [], StartTime, EndTime } = input
+  if (queries.length > queriesPerCallMax || !StartTime || !EndTime) {
+    throw invalid('ValidationError', `StartTime, EndTime and 1 to ${queriesPerCallMax} queries.`)
+  }
+  const ascending = input.ScanBy === 'TimestampAscending'
+  const MetricDataResults = queries.map(({ Id, MetricStat, Label }) => {
+    if (!MetricStat) throw invalid('ValidationError', 'The twin knows queries with a MetricStat.')
+    const points = pointsOf(store, MetricStat, StartTime.getTime(), EndTime.getTime())
+    if (!ascending) points.reverse()
+    return {
+      Id,
+      Label: Label ?? MetricStat.Metric?.MetricName,
+      Timestamps: points.map(({ at }) => new Date(at)),
+      Values: points.map(({ value }) => value),
+      StatusCode: 'Complete',
+    }
+  })
+  return answer({ MetricDataResults })
+}
+
+function pointsOf(store: Store, { Metric, Period, Stat }: MetricStat, from: number, to: number) {
+  const periodMs = (Period ?? 0) * 1_000
+  if (periodMs < minuteMs || periodMs % minuteMs !== 0) {
+    throw invalid('ValidationError', 'The period must be a multiple of 60 seconds.')
+  }
+  const statistic = statistics.find((name) => name === Stat)
+  if (!statistic) throw invalid('ValidationError', `The twin does not know the statistic ${Stat}.`)
+  const series = store.get(keyOf(Metric?.Namespace, Metric?.MetricName, Metric?.Dimensions ?? []))
+  const points: { at: number; value: number }[] = []
+  for (let at = Math.floor(from / periodMs) * periodMs; at < to; at += periodMs) {
+    const value = statisticOf(merge(series, at / minuteMs, periodMs / minuteMs), statistic)
+    if (value !== null && at >= from) points.push({ at, value })
+  }
+  return points
+}
+
+const statistics: readonly Statistic[] = ['Average', 'Sum', 'Minimum', 'Maximum', 'SampleCount']
+
+function merge(series: Map<number, Minute> | undefined, first: number, minutes: number) {
+  const parts = Array.from({ length: minutes }, (_, index) => series?.get(first + index))
+  const given = parts.flatMap((part) => part ?? [])
+  if (given.length === 0) return undefined
+  return {
+    sum: given.reduce((sum, part) => sum + part.sum, 0),
+    count: given.reduce((count, part) => count + part.count, 0),
+    min: Math.min(...given.map(({ min }) => min)),
+    max: Math.max(...given.map(({ max }) => max)),
+  }
+}
+
+function statisticOf(minute: Minute | undefined, statistic: Statistic): number | null {
+  if (!minute) return null
+  if (statistic === 'Sum') return minute.sum
+  if (statistic === 'SampleCount') return minute.count
+  if (statistic === 'Minimum') return minute.min
+  return statistic === 'Maximum' ? minute.max : minute.sum / minute.count
+}
+
+/** A metric is its namespace, its name and the set of its dimensions, whatever their order. */
+function keyOf(
+  namespace: string | undefined,
+  metric: string | undefined,
+  dimensions: readonly { Name?: string | undefined; Value?: string | undefined }[],
+): string {
+  const pairs = dimensions.map(({ Name, Value }) => `${Name}=${Value}`).sort()
+  return [namespace, metric, ...pairs].join('|')
+}
+
+const invalid = awsError

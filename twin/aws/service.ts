@@ -1,0 +1,43 @@
+/** What a call, or time, changed: the audit trail from which tests and invariants judge. */
+export type Change =
+  | { readonly kind: 'sqs.queue-created' | 'sqs.queue-deleted'; readonly queue: string }
+  | { readonly kind: 'sqs.sent' | 'sqs.deleted'; readonly queue: string; readonly message: number }
+  | { readonly kind: 'autoscaling.group'; readonly group: string }
+  | {
+      readonly kind: 'autoscaling.desired'
+      readonly group: string
+      readonly from: number
+      readonly to: number
+      readonly by: 'api' | 'policy'
+    }
+  | { readonly kind: 'autoscaling.launched'; readonly group: string; readonly instance: string }
+  | {
+      readonly kind: 'autoscaling.terminating'
+      readonly group: string
+      readonly instance: string
+      readonly cause: 'scale-in' | 'unhealthy'
+    }
+  | { readonly kind: 'cloudwatch.put'; readonly metrics: number }
+  | { readonly kind: 'dynamodb.put'; readonly table: string; readonly key: string }
+
+/** A service answers a command, or throws an AWS error; what it changed is said beside it. */
+export type Applied = { readonly output: object; readonly changes: readonly Change[] }
+
+/** A synchronous state machine: the same state, time and command give the same answer. */
+export type Service = { apply(now: number, command: object): Applied }
+
+export const answer = (output: object, changes: readonly Change[] = []): Applied => ({
+  output: { $metadata: { httpStatusCode: 200 }, ...output },
+  changes,
+})
+
+/** An error as an SDK client throws it: by the name in the service's API reference. */
+export function awsError(name: string, message: string, httpStatusCode = 400): Error {
+  const error = new Error(message)
+  error.name = name
+  return Object.assign(error, { $fault: 'client', $metadata: { httpStatusCode } })
+}
+
+/** The command has no counterpart here: the twin says so instead of answering something. */
+export const notInTwin = (service: string, command: object) =>
+  new Error(`The twin's ${service} does not know ${command.constructor.name}`)

@@ -1,0 +1,170 @@
+import { add, createDeque, type Deque, first, take } from '../deque.ts'
+import type { Engine } from '../engine.ts'
+
+export type Message<T> = {
+  readonly id: number
+  readonly body: string
+  /** What the message means to the world. */
+  readonly task: T
+  readonly sentAt: number
+  receives: number
+  place: 'delayed' | 'visible' | 'inFlight' | 'deleted'
+  /** The number of the latest receive; a handle of an earlier one is stale. */
+  receipt: number
+  /** When the latest receive's visibility timeout ends. */
+  invisibleUntil: number
+}
+
+/** One receive of a message: what a receipt handle stands for. */
+export type Lease<T> = { readonly message: Message<T>; readonly receipt: number }
+
+export type Queue<T> = {
+  readonly name: string
+  readonly url: string
+  readonly visibilityMs: number
+  readonly delayMs: number
+  /** Every message not deleted. */
+  readonly messages: Map<number, Message<T>>
+  /** In order of becoming visible; may still hold messages deleted since. */
+  readonly waiting: Deque<Message<T>>
+  /** In order of their visibility timeouts; may still hold leases that have ended. */
+  readonly leases: Deque<Lease<T> & { readonly until: number }>
+  leaseTimer: boolean
+  visible: number
+  inFlight: number
+  delayed: number
+  sent: number
+  /** Told when a message becomes visible: an open long poll may take it. */
+  onVisible: () => void
+}
+
+type QueueOptions = Pick<Queue<unknown>, 'name' | 'url' | 'visibilityMs' | 'delayMs'>
+
+export const createQueue = <T>(options: QueueOptions): Queue<T> => ({
+  ...options,
+  messages: new Map(),
+  waiting: createDeque(),
+  leases: createDeque(),
+  leaseTimer: false,
+  visible: 0,
+  inFlight: 0,
+  delayed: 0,
+  sent: 0,
+  onVisible: () => {},
+})
+
+export function send<T>(
+  engine: Engine,
+  queue: Queue<T>,
+  body: string,
+  task: T,
+  delayMs: number,
+): Message<T> {
+  const message: Message<T> = {
+    id: ++queue.sent,
+    body,
+    task,
+    sentAt: engine.now,
+    receives: 0,
+    place: 'delayed',
+    receipt: 0,
+    invisibleUntil: 0,
+  }
+  queue.messages.set(message.id, message)
+  queue.delayed++
+  if (delayMs === 0) show(queue, message)
+  else engine.at(engine.now + delayMs, () => show(queue, message))
+  return message
+}
+
+/** Up to `most` visible messages, oldest first, invisible to others for that long. */
+export function receive<T>(
+  engine: Engine,
+  queue: Queue<T>,
+  most: number,
+  visibilityMs: number,
+): Lease<T>[] {
+  const leases: Lease<T>[] = []
+  while (leases.length < most && queue.visible > 0) {
+    const message = take(queue.waiting)
+    if (!message) break
+    if (message.place !== 'visible') continue
+    message.receives++
+    message.receipt++
+    queue.visible--
+    queue.inFlight++
+    message.place = 'inFlight'
+    message.invisibleUntil = engine.now + visibilityMs
+    const lease = { message, receipt: message.receipt }
+    leases.push(lease)
+    hold(engine, queue, lease, visibilityMs)
+  }
+  return leases
+}
+
+/** Deletes the message unless it was received again since; says whether it did. */
+export function remove<T>(queue: Queue<T>, { message, receipt }: Lease<T>): boolean {
+  if (message.place === 'deleted' || message.receipt !== receipt) return false
+  if (message.place === 'visible') queue.visible--
+  else queue.inFlight--
+  message.place = 'deleted'
+  queue.messages.delete(message.id)
+  return true
+}
+
+/** Changes how long the message stays invisible, counted from now; 0 hands it back at once. */
+export function release<T>(
+  engine: Engine,
+  queue: Queue<T>,
+  lease: Lease<T>,
+  visibilityMs: number,
+): void {
+  lease.message.invisibleUntil = engine.now + visibilityMs
+  if (visibilityMs === 0) expire(engine, queue, lease)
+  else engine.at(lease.message.invisibleUntil, () => expire(engine, queue, lease))
+}
+
+/** The queue's own timeout ends leases in the order they began: one timer for the first of them. */
+function hold<T>(engine: Engine, queue: Queue<T>, lease: Lease<T>, visibilityMs: number): void {
+  if (visibilityMs !== queue.visibilityMs) {
+    engine.at(engine.now + visibilityMs, () => expire(engine, queue, lease))
+    return
+  }
+  add(queue.leases, { ...lease, until: engine.now + visibilityMs })
+  if (!queue.leaseTimer) watchFirstLease(engine, queue)
+}
+
+function watchFirstLease<T>(engine: Engine, queue: Queue<T>): void {
+  let lease = first(queue.leases)
+  while (lease && !isHeld(lease)) {
+    take(queue.leases)
+    lease = first(queue.leases)
+  }
+  queue.leaseTimer = lease !== undefined
+  if (!lease) return
+  engine.at(lease.until, () => {
+    const due = take(queue.leases)
+    if (due) expire(engine, queue, due)
+    watchFirstLease(engine, queue)
+  })
+}
+
+const isHeld = ({ message, receipt }: Lease<unknown>) =>
+  message.place === 'inFlight' && message.receipt === receipt
+
+function expire<T>(engine: Engine, queue: Queue<T>, lease: Lease<T>): void {
+  // It has been deleted, received again or extended since: whoever did that planned the next end.
+  if (!isHeld(lease) || lease.message.invisibleUntil > engine.now) return
+  queue.inFlight--
+  // `show` counts it out of the delayed ones, where every message is before it is visible.
+  queue.delayed++
+  show(queue, lease.message)
+}
+
+function show<T>(queue: Queue<T>, message: Message<T>): void {
+  queue.delayed--
+  queue.visible++
+  message.place = 'visible'
+  add(queue.waiting, message)
+  queue.onVisible()
+}

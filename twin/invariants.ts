@@ -1,0 +1,55 @@
+import { liveInstances } from './aws/groups.ts'
+import type { Change } from './aws/service.ts'
+import { lost } from './summary.ts'
+import type { World } from './world/world.ts'
+
+/** What must hold at every moment of every run, faults or not; each breach is one line. */
+export type Watch = {
+  readonly breaches: string[]
+  /** Runs a handler's work twice: it may leave no call in flight, nor anything to change. */
+  handler(name: string, run: () => Promise<unknown>): Promise<void>
+  /** Looks at the world as it is. */
+  world(): void
+}
+
+// A broken rule breaks every minute; the first few say all there is to say.
+const breachesKept = 20
+
+export function createWatch(world: World): Watch {
+  const { twin } = world
+  const breaches: string[] = []
+  let changes: Change[] = []
+  twin.onChange((change) => changes.push(change))
+  const breach = (text: string) => {
+    const at = new Date(twin.engine.now).toISOString()
+    if (breaches.length < breachesKept) breaches.push(`${at} ${text}`)
+  }
+  const once = async (name: string, run: () => Promise<unknown>) => {
+    changes = []
+    await run()
+    if (twin.inFlight() > 0) breach(`${name} ended with ${twin.inFlight()} calls in flight`)
+    return changes.filter(({ kind }) => kind.startsWith('autoscaling.'))
+  }
+  return {
+    breaches,
+    async handler(name, run) {
+      await once(name, run)
+      for (const change of await once(name, run)) {
+        breach(`${name}, run again, changed something: ${JSON.stringify(change)}`)
+      }
+    },
+    world() {
+      for (const group of twin.autoscaling.groups.values()) {
+        const live = liveInstances(group).length
+        const { name, minSize, maxSize, desired } = group
+        if (desired < minSize || desired > maxSize || live > maxSize) {
+          const state = `desired ${desired}, ${live} instances`
+          breach(`${name} is outside of its bounds ${minSize} to ${maxSize}: ${state}`)
+        }
+      }
+      for (const [queue, tally] of world.tallies) {
+        if (lost(tally) !== 0) breach(`${queue} lost ${lost(tally)} tasks`)
+      }
+    },
+  }
+}

@@ -1,0 +1,111 @@
+import type { InstanceLedger } from './world/instances.ts'
+import type { Tally } from './world/tally.ts'
+import type { World } from './world/world.ts'
+
+/** A run in numbers: seconds, hours, and shares from 0 to 1. */
+export type Summary = {
+  readonly seed: number
+  readonly simulatedHours: number
+  readonly total: QueueSummary
+  readonly queues: Readonly<Record<string, QueueSummary>>
+}
+
+export type QueueSummary = {
+  /** Tasks enqueued. */
+  readonly tasks: number
+  /**
+   * Share started within the promise, of all that started or whose promise has passed. A task that
+   * still waits and still may start in time counts neither way.
+   */
+  readonly within: number
+  /** First start minus enqueue, of tasks that started. */
+  readonly waitP50: number
+  readonly waitP99: number
+  readonly waitMax: number
+  /** Messages visible at the worst moment. */
+  readonly peakDepth: number
+  /** From launch to terminated, boot and shutdown included. */
+  readonly instanceHours: number
+  /** Work of completed tasks / paid slot-hours. */
+  readonly utilisation: number
+  readonly launches: number
+  /** Instances that Spot took. */
+  readonly interruptions: number
+  /** Runs cut short because their instance went. */
+  readonly tasksKilled: number
+  readonly tasksRunTwice: number
+  /** Neither completed nor in the queue any more. */
+  readonly tasksLost: number
+}
+
+type Part = {
+  readonly tally: Tally
+  readonly ledger: InstanceLedger | undefined
+}
+
+export function summarise(world: World, seed: number, totalPeakDepth: number): Summary {
+  const { twin, scenario, tallies, instances, machines } = world
+  const now = twin.engine.now
+  const parts = [...tallies].map(([name, tally]): [string, Part] => {
+    const group = machines.get(name)?.group ?? ''
+    return [name, { tally, ledger: instances.ledgers.get(group) }]
+  })
+  const all = parts.map(([, part]) => part)
+  return {
+    seed,
+    simulatedHours: (now - scenario.startAt) / 3_600_000,
+    total: { ...summariseParts(all, now), peakDepth: totalPeakDepth },
+    queues: Object.fromEntries(parts.map(([name, part]) => [name, summariseParts([part], now)])),
+  }
+}
+
+function summariseParts(parts: readonly Part[], now: number): QueueSummary {
+  const sum = (value: (part: Part) => number) =>
+    parts.reduce((total, part) => total + value(part), 0)
+  const waits = Float64Array.from(parts.flatMap(({ tally }) => tally.waits)).sort()
+  const due = waits.length + sum(({ tally }) => overdue(tally, now))
+  const slotMs = sum(({ tally, ledger }) => tally.slots * paidMs(ledger, now))
+  return {
+    tasks: sum(({ tally }) => tally.tasks),
+    within: due === 0 ? 1 : sum(({ tally }) => tally.startedInTime) / due,
+    waitP50: quantile(waits, 0.5) / 1_000,
+    waitP99: quantile(waits, 0.99) / 1_000,
+    waitMax: quantile(waits, 1) / 1_000,
+    peakDepth: Math.max(0, ...parts.map(({ tally }) => tally.peakDepth)),
+    instanceHours: sum(({ ledger }) => paidMs(ledger, now)) / 3_600_000,
+    utilisation: slotMs === 0 ? 0 : sum(({ tally }) => tally.completedMs) / slotMs,
+    launches: sum(({ ledger }) => ledger?.launches ?? 0),
+    interruptions: sum(({ ledger }) => ledger?.interruptions ?? 0),
+    tasksKilled: sum(({ tally }) => tally.killedRuns),
+    tasksRunTwice: sum(({ tally }) => tally.runTwice),
+    tasksLost: sum(({ tally }) => lost(tally)),
+  }
+}
+
+/** Tasks that have not started and whose promise has passed. */
+function overdue({ messages, promiseMs }: Tally, now: number): number {
+  let count = 0
+  for (const { task } of messages.values()) {
+    if (task.firstStartAt === null && now - task.enqueuedAt > promiseMs) count++
+  }
+  return count
+}
+
+/** Tasks enqueued, less those completed, less those that SQS still has. */
+export function lost({ messages, tasks, completedTasks }: Tally): number {
+  let kept = 0
+  for (const { task } of messages.values()) if (task.completedAt === null) kept++
+  return tasks - completedTasks - kept
+}
+
+function paidMs(ledger: InstanceLedger | undefined, now: number): number {
+  if (!ledger) return 0
+  let paid = ledger.paidMs
+  for (const launchedAt of ledger.running.values()) paid += now - launchedAt
+  return paid
+}
+
+/** The smallest value that at least that share of the sorted values does not exceed. */
+function quantile(sorted: Float64Array, share: number): number {
+  return sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] ?? 0
+}

@@ -1,0 +1,127 @@
+import type { Deps } from '../shared/aws.ts'
+import { type AutoScaling, createAutoScaling } from './aws/autoscaling.ts'
+import { type CloudWatch, createCloudWatch } from './aws/cloudwatch.ts'
+import { createDynamoDb } from './aws/dynamodb.ts'
+import type { Change, Service } from './aws/service.ts'
+import { createSqs, type Sqs } from './aws/sqs.ts'
+import { createEngine, type Engine } from './engine.ts'
+import { random } from './random.ts'
+
+/** An AWS in this process, in virtual time. `T` is what the world knows of a message. */
+export type Twin<T> = {
+  readonly seed: number
+  readonly engine: Engine
+  readonly sqs: Sqs<T>
+  readonly autoscaling: AutoScaling
+  readonly cloudwatch: CloudWatch
+  readonly dynamodb: Service
+  /** What functions are given: the same `send` as the SDK clients have. */
+  readonly deps: Deps
+  /** Every line that functions logged, newest last; for tests and reports. */
+  readonly logged: LogLine[]
+  /** Calls that were sent and not answered yet: none may be left when a handler resolves. */
+  inFlight(): number
+  /** Makes calls fail until it is called again; see Fault. */
+  inject(faults: readonly Fault[]): void
+  /** Tells the listener of every change, by a call or by time. */
+  onChange(listener: (change: Change) => void): void
+  /** Passes on changes that time made, as calls do by themselves. */
+  emit(changes: readonly Change[]): void
+}
+
+export type LogLine = {
+  readonly level: 'info' | 'warn' | 'error'
+  readonly message: string
+  readonly fields: Record<string, unknown>
+}
+
+/** A call that fails: by the command's name and, where given, a word its input must contain. */
+export type Fault = { readonly command: string; readonly about?: string; readonly error: Error }
+
+export const twinAccount = '123456789012'
+export const twinRegion = 'us-east-1'
+const stateTable = 'state'
+
+// Log lines are for looking back a little: a simulated day would log 100,000.
+const logLinesKept = 1_000
+
+type Options<T> = {
+  readonly seed: number
+  readonly startAt: number
+  readonly makeTask: (queue: string, body: string, now: number) => T
+}
+
+export function createTwin<T>({ seed, startAt, makeTask }: Options<T>): Twin<T> {
+  const engine = createEngine(startAt)
+  const place = { account: twinAccount, region: twinRegion }
+  const counts = random(seed, 'sqs/counts')
+  const sqs = createSqs<T>({ engine, random: counts, ...place, makeTask })
+  const autoscaling = createAutoScaling({ random: random(seed, 'autoscaling'), ...place })
+  const cloudwatch = createCloudWatch()
+  const dynamodb = createDynamoDb([stateTable])
+  const listeners: ((change: Change) => void)[] = []
+  const logged: LogLine[] = []
+  let faults: readonly Fault[] = []
+  let inFlight = 0
+
+  const emit = (changes: readonly Change[]) => {
+    for (const change of changes) for (const listener of listeners) listener(change)
+  }
+  /** Answers in a later turn of the event loop, as a network does: what is not awaited shows. */
+  const send = (service: Service) => (command: object) => {
+    inFlight++
+    return new Promise((resolve, reject) => {
+      setImmediate(() => {
+        inFlight--
+        try {
+          const fault = faults.find((one) => concerns(one, command))
+          if (fault) throw fault.error
+          const { output, changes } = service.apply(engine.now, command)
+          emit(changes)
+          resolve(output)
+        } catch (error) {
+          reject(error)
+        }
+      })
+    })
+  }
+  const log = (level: LogLine['level']) => (message: string, fields: LogLine['fields']) => {
+    logged.push({ level, message, fields })
+    if (logged.length > logLinesKept) logged.splice(0, logLinesKept / 2)
+  }
+  // The one cast: the twin's `send` takes any command, the clients' have one signature for each.
+  const clients = {
+    sqs: { send: send(sqs) },
+    autoscaling: { send: send(autoscaling) },
+    cloudwatch: { send: send(cloudwatch) },
+    dynamodb: { send: send(dynamodb) },
+  } as unknown as Pick<Deps, 'sqs' | 'autoscaling' | 'cloudwatch' | 'dynamodb'>
+  return {
+    seed,
+    engine,
+    sqs,
+    autoscaling,
+    cloudwatch,
+    dynamodb,
+    deps: {
+      ...clients,
+      clock: { now: () => engine.now },
+      stateTable,
+      log: { info: log('info'), warn: log('warn'), error: log('error') },
+      signal: new AbortController().signal,
+    },
+    logged,
+    inFlight: () => inFlight,
+    inject(next) {
+      faults = next
+    },
+    onChange(listener) {
+      listeners.push(listener)
+    },
+    emit,
+  }
+}
+
+const concerns = ({ command: name, about }: Fault, command: object) =>
+  command.constructor.name === name &&
+  (about === undefined || JSON.stringify(command).includes(about))

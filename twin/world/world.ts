@@ -1,0 +1,147 @@
+import {
+  CreateAutoScalingGroupCommand,
+  PutScalingPolicyCommand,
+} from '@aws-sdk/client-auto-scaling'
+import { CreateQueueCommand } from '@aws-sdk/client-sqs'
+import { backlogTarget } from '../../functions/backlog/sizing.ts'
+import { namespace } from '../../shared/metrics.ts'
+import type { Fleet, QueueConfig } from '../../shared/queue-config.ts'
+import { random } from '../random.ts'
+import { createTwin, type Twin, twinRegion } from '../twin.ts'
+import { type Rate, startArrivals } from './arrivals.ts'
+import { type Instances, type Machines, type SpotMarket, startInstances } from './instances.ts'
+import { createTally, type Tally } from './tally.ts'
+import type { Task } from './task.ts'
+import { createWorkers } from './workers.ts'
+
+/** What is true of a queue and its group in the world, whatever the configuration believes. */
+export type QueueWorld = {
+  readonly rate: Rate
+  /** How long a task runs: mean and coefficient of variation, log-normal. */
+  readonly taskSeconds: number
+  readonly taskVariation: number
+  readonly visibilitySeconds: number
+  readonly slots: number
+  /** Celery's `worker_prefetch_multiplier`. */
+  readonly prefetchMultiplier: number
+  readonly bootSeconds: number
+  readonly minSize: number
+  readonly maxSize: number
+}
+
+export type Scenario = {
+  readonly name: string
+  readonly startAt: number
+  readonly fleet: Fleet
+  readonly queue: (queue: QueueConfig) => QueueWorld
+  readonly market: SpotMarket
+}
+
+export type World = {
+  readonly twin: Twin<Task>
+  readonly scenario: Scenario
+  /** By queue. */
+  readonly tallies: ReadonlyMap<string, Tally>
+  readonly instances: Instances
+  readonly machines: ReadonlyMap<string, Machines>
+}
+
+export const groupName = (queue: string) => `${queue}-workers`
+
+const zones = ['a', 'b', 'c'].map((zone) => twinRegion + zone)
+
+/** The scenario's queues, groups, workers and tasks on a fresh twin, at its first moment. */
+export function createWorld(scenario: Scenario, seed: number): World {
+  const makers = new Map<string, (now: number) => Task>()
+  const twin = createTwin<Task>({
+    seed,
+    startAt: scenario.startAt,
+    makeTask: (queue, _body, now) => {
+      const make = makers.get(queue)
+      if (!make) throw new Error(`The scenario has no queue ${queue}`)
+      return make(now)
+    },
+  })
+  const tallies = new Map<string, Tally>()
+  const machines = new Map<string, Machines>()
+  const worlds = scenario.fleet.queues.map((queue) => ({ queue, world: scenario.queue(queue) }))
+  for (const { queue, world } of worlds) {
+    const tally = createTally(queue.startWithinSeconds, world.slots)
+    const draw = random(seed, `tasks/${queue.name}`)
+    makers.set(queue.name, (now) => tally.enqueued(makeTask(queue.name, now, world, draw)))
+    tallies.set(queue.name, tally)
+    const attributes = { VisibilityTimeout: String(world.visibilitySeconds) }
+    twin.sqs.apply(
+      twin.engine.now,
+      new CreateQueueCommand({ QueueName: queue.sqs, Attributes: attributes }),
+    )
+    const sqsQueue = twin.sqs.queue(queue.sqs)
+    const workers = createWorkers(twin.engine, sqsQueue, random(seed, `polls/${queue.name}`), tally)
+    tally.watch(sqsQueue)
+    machines.set(queue.name, {
+      group: groupName(queue.name),
+      workers,
+      slots: world.slots,
+      prefetch: world.slots * world.prefetchMultiplier,
+      bootSeconds: world.bootSeconds,
+    })
+  }
+  const byGroup = new Map([...machines.values()].map((machine) => [machine.group, machine]))
+  const instances = startInstances(twin, byGroup, scenario.market)
+  for (const { queue, world } of worlds) {
+    createGroup(twin, scenario.fleet, queue, world)
+    const make = makers.get(queue.name)
+    const draw = random(seed, `arrivals/${queue.name}`)
+    if (make) startArrivals(twin, queue.sqs, world.rate, draw, make)
+  }
+  return { twin, scenario, tallies, instances, machines }
+}
+
+function makeTask(
+  queue: string,
+  now: number,
+  { taskSeconds, taskVariation }: QueueWorld,
+  draw: { logNormal(mean: number, cv: number): number },
+): Task {
+  const durationMs = Math.max(1, Math.round(draw.logNormal(taskSeconds, taskVariation) * 1_000))
+  return { queue, enqueuedAt: now, durationMs, firstStartAt: null, starts: 0, completedAt: null }
+}
+
+/** The group as a user would have made it: tagged, and with a policy where the mode wants one. */
+function createGroup(twin: Twin<Task>, fleet: Fleet, queue: QueueConfig, world: QueueWorld): void {
+  const AutoScalingGroupName = groupName(queue.name)
+  const tag = (Key: string, Value: string) => ({ Key, Value, PropagateAtLaunch: true })
+  const create = new CreateAutoScalingGroupCommand({
+    AutoScalingGroupName,
+    MinSize: world.minSize,
+    MaxSize: world.maxSize,
+    DesiredCapacity: Math.max(world.minSize, Math.min(queue.min, world.maxSize)),
+    AvailabilityZones: zones,
+    DefaultInstanceWarmup: Math.round(world.bootSeconds),
+    Tags: [
+      tag(fleet.tags.queue, queue.name),
+      tag(fleet.tags.concurrency, String(world.slots)),
+      ...(fleet.tags.fleet ? [tag(fleet.tags.fleet, fleet.name)] : []),
+    ],
+  })
+  twin.emit(twin.autoscaling.apply(twin.engine.now, create).changes)
+  if (queue.mode !== 'target-tracking') return
+  const policy = new PutScalingPolicyCommand({
+    AutoScalingGroupName,
+    PolicyName: 'backlog-per-instance',
+    PolicyType: 'TargetTrackingScaling',
+    TargetTrackingConfiguration: {
+      TargetValue: backlogTarget(queue, world.slots),
+      CustomizedMetricSpecification: {
+        Namespace: namespace,
+        MetricName: 'BacklogPerInstance',
+        Dimensions: [
+          { Name: 'Fleet', Value: fleet.name },
+          { Name: 'Queue', Value: queue.name },
+        ],
+        Statistic: 'Average',
+      },
+    },
+  })
+  twin.emit(twin.autoscaling.apply(twin.engine.now, policy).changes)
+}
