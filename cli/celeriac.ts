@@ -39,8 +39,8 @@ program
 program
   .command('simulate')
   .description(
-    'let the fleet of fleet.config.ts run for a day on the twin, with the real functions; exits 1 ' +
-      'when an invariant broke',
+    'let the fleet of fleet.config.ts run for a day on the twin, with the real functions; ' +
+      'exits 1 when an invariant broke',
   )
   .option('--seed <number>', 'seed: the same one gives the same run, byte for byte', wholeNumber, 1)
   .option('--hours <number>', 'how long, from midnight in New York', hoursNumber, 24)

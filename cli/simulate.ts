@@ -53,7 +53,8 @@ function lineOf({ world, hours }: Progress): string {
   }
   for (const { workers } of world.machines.values()) running += workers.running
   for (const group of world.twin.autoscaling.groups.values()) instances += group.instances.size
-  const clock = `${String(Math.floor(hours)).padStart(2, '0')}:${String(Math.round((hours % 1) * 60)).padStart(2, '0')}`
+  const two = (value: number) => String(value).padStart(2, '0')
+  const clock = `${two(Math.floor(hours))}:${two(Math.round((hours % 1) * 60))}`
   return [
     clock,
     `${whole(tasks).padStart(9)} tasks`,

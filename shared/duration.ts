@@ -3,7 +3,7 @@ export type Duration = `${number}${'s' | 'm' | 'h'}`
 
 const secondsPerUnit = { s: 1, m: 60, h: 3600 }
 
-/** Seconds in a duration, or null when the text is not one. Zero and negatives are not durations. */
+/** Seconds in a duration, or null when the text is not one. Zero and negatives are none. */
 export function parseDuration(text: unknown): number | null {
   const match = typeof text === 'string' ? /^(\d+(?:\.\d+)?)([smh])$/.exec(text) : null
   if (!match) return null

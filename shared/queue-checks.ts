@@ -38,8 +38,8 @@ export function checkStartFromZero(queue: QueueConfig): Problem[] {
       path: `queues.${queue.name}.startWithin`,
       value: `${queue.startWithinSeconds}s`,
       remedy:
-        `from zero instances the promise cannot be kept: a boot of ${queue.bootSeconds} s, a tick ` +
-        `of ${tickSeconds} s and counts that settle in ${countsSettleSeconds} s make ` +
+        `from zero instances the promise cannot be kept: a boot of ${queue.bootSeconds} s, a ` +
+        `tick of ${tickSeconds} s and counts that settle in ${countsSettleSeconds} s make ` +
         `${fromZeroSeconds} s; set scaling.min to 1 or promise ${fromZeroSeconds}s`,
     },
   ]

@@ -56,7 +56,7 @@ const scalingSchema = z.strictObject(
     min: z.optional(whole(0)),
     /** Instances never exceeded; without it the group's own MaxSize is the limit. */
     max: z.optional(whole(1)),
-    /** Messages per instance that a target-tracking policy aims at; without it, from the promise. */
+    /** Messages per instance a target-tracking policy aims at; without it, from the promise. */
     target: z.optional(
       z
         .number({ error: 'write a number above 0' })
@@ -115,7 +115,7 @@ const fleetSchema = z.strictObject(
         {
           queue: z.optional(tagKey),
           concurrency: z.optional(tagKey),
-          /** Set it where several fleets share an account: only groups whose tag says `name` count. */
+          /** Where several fleets share an account: only groups whose tag says `name` count. */
           fleet: z.optional(tagKey),
         },
         { error: "write an object such as { queue: 'celery:queue' }" },
@@ -252,7 +252,7 @@ function resolveQueue(
   }
 }
 
-/** Zod's issues as problems: an unknown key lists the known ones, a value stands beside its path. */
+/** Zod's issues as problems: an unknown key lists the known ones, values stand by their paths. */
 function problemsOf(issues: readonly z.core.$ZodIssue[], input: unknown): Problem[] {
   return issues.flatMap((issue): Problem[] => {
     const path = issue.path.map(String)

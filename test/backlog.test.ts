@@ -168,7 +168,8 @@ describe('one bad queue is named, and the others are done', () => {
     await addGroup(twin, 'a-workers', { 'celery:queue': 'a' })
     await failing(
       twin,
-      'backlog: 1 queues failed: a: measure: QueueDoesNotExist: The specified queue does not exist.',
+      'backlog: 1 queues failed: a: measure: QueueDoesNotExist: ' +
+        'The specified queue does not exist.',
     )
   })
 

@@ -26,8 +26,8 @@ describe('a fleet with a mistake is refused with the path, the value and the rem
       'an unknown key in scaling',
       { name: 'x', queues: { a: { scaling: { maximum: 3 } } } },
       [
-        'queues.a.scaling.maximum: 3 does not fit; there is no such setting; there are mode, min, ' +
-          'max, target',
+        'queues.a.scaling.maximum: 3 does not fit; there is no such setting; there are mode, ' +
+          'min, max, target',
       ],
     ],
     [
@@ -95,8 +95,8 @@ describe('a fleet with a mistake is refused with the path, the value and the rem
       'two queues with one group',
       { name: 'x', queues: { a: { group: 'g' }, b: { group: 'g' } } },
       [
-        'queues.b.group: "g" does not fit; the group belongs to queues.a already; give each queue ' +
-          'its own',
+        'queues.b.group: "g" does not fit; the group belongs to queues.a already; give each ' +
+          'queue its own',
       ],
     ],
     [
@@ -177,8 +177,8 @@ describe('a promise that zero instances cannot keep is a warning', () => {
     fleetOf({ queues: { a: settings } }).warnings.map(describeProblem)
   it('names the boot, the tick and the settling of the counts', () => {
     expect(warningsOf({ startWithin: '3m', bootTime: '2m' })).toEqual([
-      'queues.a.startWithin: "180s" does not fit; from zero instances the promise cannot be kept: ' +
-        'a boot of 120 s, a tick of 60 s and counts that settle in 60 s make 240 s; set ' +
+      'queues.a.startWithin: "180s" does not fit; from zero instances the promise cannot be ' +
+        'kept: a boot of 120 s, a tick of 60 s and counts that settle in 60 s make 240 s; set ' +
         'scaling.min to 1 or promise 240s',
     ])
   })

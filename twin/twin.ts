@@ -61,29 +61,9 @@ export function createTwin<T>({ seed, startAt, makeTask }: Options<T>): Twin<T> 
   const dynamodb = createDynamoDb([stateTable])
   const listeners: ((change: Change) => void)[] = []
   const logged: LogLine[] = []
-  let faults: readonly Fault[] = []
-  let inFlight = 0
-
+  const wire: Wire = { engine, faults: [], inFlight: 0, emit: (changes) => emit(changes) }
   const emit = (changes: readonly Change[]) => {
     for (const change of changes) for (const listener of listeners) listener(change)
-  }
-  /** Answers in a later turn of the event loop, as a network does: what is not awaited shows. */
-  const send = (service: Service) => (command: object) => {
-    inFlight++
-    return new Promise((resolve, reject) => {
-      setImmediate(() => {
-        inFlight--
-        try {
-          const fault = faults.find((one) => concerns(one, command))
-          if (fault) throw fault.error
-          const { output, changes } = service.apply(engine.now, command)
-          emit(changes)
-          resolve(output)
-        } catch (error) {
-          reject(error)
-        }
-      })
-    })
   }
   const log = (level: LogLine['level']) => (message: string, fields: LogLine['fields']) => {
     logged.push({ level, message, fields })
@@ -91,10 +71,10 @@ export function createTwin<T>({ seed, startAt, makeTask }: Options<T>): Twin<T> 
   }
   // The one cast: the twin's `send` takes any command, the clients' have one signature for each.
   const clients = {
-    sqs: { send: send(sqs) },
-    autoscaling: { send: send(autoscaling) },
-    cloudwatch: { send: send(cloudwatch) },
-    dynamodb: { send: send(dynamodb) },
+    sqs: { send: send(wire, sqs) },
+    autoscaling: { send: send(wire, autoscaling) },
+    cloudwatch: { send: send(wire, cloudwatch) },
+    dynamodb: { send: send(wire, dynamodb) },
   } as unknown as Pick<Deps, 'sqs' | 'autoscaling' | 'cloudwatch' | 'dynamodb'>
   return {
     seed,
@@ -111,15 +91,41 @@ export function createTwin<T>({ seed, startAt, makeTask }: Options<T>): Twin<T> 
       signal: new AbortController().signal,
     },
     logged,
-    inFlight: () => inFlight,
+    inFlight: () => wire.inFlight,
     inject(next) {
-      faults = next
+      wire.faults = next
     },
     onChange(listener) {
       listeners.push(listener)
     },
     emit,
   }
+}
+
+type Wire = {
+  readonly engine: Engine
+  readonly emit: (changes: readonly Change[]) => void
+  faults: readonly Fault[]
+  inFlight: number
+}
+
+/** Answers in a later turn of the event loop, as a network does: what is not awaited shows. */
+const send = (wire: Wire, service: Service) => (command: object) => {
+  wire.inFlight++
+  return new Promise((resolve, reject) => {
+    setImmediate(() => {
+      wire.inFlight--
+      try {
+        const fault = wire.faults.find((one) => concerns(one, command))
+        if (fault) throw fault.error
+        const { output, changes } = service.apply(wire.engine.now, command)
+        wire.emit(changes)
+        resolve(output)
+      } catch (error) {
+        reject(error)
+      }
+    })
+  })
 }
 
 const concerns = ({ command: name, about }: Fault, command: object) =>

@@ -119,7 +119,8 @@ function checkBounds(group: Group, desired: number): void {
   if (!bound) return
   const [limit, size] = bound === 'above' ? ['max', group.maxSize] : ['min', group.minSize]
   throw invalid(
-    `New SetDesiredCapacity value ${desired} is ${bound} ${limit} value ${size} for the AutoScalingGroup.`,
+    `New SetDesiredCapacity value ${desired} is ${bound} ${limit} value ${size} ` +
+      'for the AutoScalingGroup.',
   )
 }
 

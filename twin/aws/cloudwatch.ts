@@ -13,7 +13,7 @@ type Minute = { sum: number; count: number; min: number; max: number }
 type Statistic = 'Average' | 'Sum' | 'Minimum' | 'Maximum' | 'SampleCount'
 
 export type CloudWatch = Service & {
-  /** The last whole minutes of a policy's metric, oldest first; null where nothing was published. */
+  /** The last whole minutes of a policy's metric, oldest first; null where there is none. */
   lastMinutes(now: number, policy: TargetTracking, minutes: number): (number | null)[]
 }
 
