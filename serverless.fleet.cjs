@@ -1,22 +1,50 @@
-// What serverless.yml takes from fleet.config.ts, the only file a user edits. An invalid file throws
-// all of its problems here, while the variables are resolved and before anything is deployed.
-const { default: fleet } = require('./fleet.config.ts')
+/**
+ * The bridge from fleet.config.ts to serverless.yml: whatever is deployed and depends on the fleet.
+ * Loading it checks the configuration, so that a mistake ends a deployment before it has begun.
+ */
 const { describeProblem } = require('./shared/queue-config.ts')
 
-for (const warning of fleet.warnings) console.error(`warning: ${describeProblem(warning)}`)
+const fleet = loadFleet()
+const { name, queueNamePrefix, tags, shards } = fleet
 
-// Scheduled runs are not retried (the next minute is the retry) and stale ones are dropped.
-const retryPolicy = { maximumRetryAttempts: 0, maximumEventAge: 60 }
-
-module.exports = {
-  name: fleet.name,
-  queueTag: fleet.tags.queue,
-  queueNamePrefix: fleet.queueNamePrefix,
-  schedule: Array.from({ length: fleet.shards }, (_, shard) => ({
-    eventBridge: {
-      schedule: 'rate(1 minute)',
-      input: { shard, of: fleet.shards },
-      retryPolicy,
-    },
-  })),
+function loadFleet() {
+  try {
+    return require('./fleet.config.ts').default
+  } catch (error) {
+    // The framework prints a stack, whose thirty lines would push the list off the screen.
+    if (error.message.startsWith("The fleet's configuration has")) error.stack = error.message
+    throw error
+  }
 }
+
+// A policy condition on a tag of the resource. Null 'false' asks that it be there, with any value.
+const resourceTag = (key) => `autoscaling:ResourceTag/${key}`
+const taggedGroups = {
+  Null: { [resourceTag(tags.queue)]: 'false' },
+  ...(tags.fleet && { StringEquals: { [resourceTag(tags.fleet)]: name } }),
+}
+
+const everyMinute = Array.from({ length: shards }, (_, shard) => ({
+  eventBridge: {
+    schedule: 'rate(1 minute)',
+    input: { shard, of: shards },
+    // A minute, the shortest there is: what is late is worth nothing, the next tick is under way.
+    retryPolicy: { maximumRetryAttempts: 0, maximumEventAge: 60 },
+    deadLetterQueueArn: { 'Fn::GetAtt': ['UndeliveredQueue', 'Arn'] },
+  },
+}))
+
+// The role tells groups by their tag alone, so one that is only named would stay as it is.
+const untagged = fleet.queues
+  .filter(({ group, mode }) => group !== null && mode === 'direct')
+  .map((queue) => ({
+    path: `queues.${queue.name}.group`,
+    value: queue.group,
+    remedy: `the role may resize tagged groups only; give it the tag ${tags.queue}=${queue.name}`,
+  }))
+
+for (const problem of [...fleet.warnings, ...untagged]) {
+  console.error(`Warning: ${describeProblem(problem)}`)
+}
+
+module.exports = { name, queueNamePrefix, taggedGroups, everyMinute }

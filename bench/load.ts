@@ -1,0 +1,39 @@
+import { execFileSync } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { bundle, functionNames } from '../test/bundled.ts'
+
+/**
+ * What a cold start costs before the first line of a handler runs: the size of each bundle and the
+ * time that a fresh process takes to load it. `npx node bench/load.ts`
+ */
+
+// Odd, so that the median is one of them; nine loads take two seconds.
+const loads = 9
+
+function loadMilliseconds(file: string): number {
+  const script =
+    'const start = performance.now();' +
+    `require(${JSON.stringify(file)});` +
+    'console.log(performance.now() - start)'
+  // Nothing but what Lambda always sets and the clients ask for.
+  const env = { AWS_REGION: 'us-east-1' }
+  return Number(execFileSync(process.execPath, ['-e', script], { env }).toString())
+}
+
+const folder = mkdtempSync(join(tmpdir(), 'celeriac-load-'))
+try {
+  for (const name of functionNames()) {
+    const { file, bytes } = await bundle(name, folder)
+    const times = Array.from({ length: loads }, () => loadMilliseconds(file)).sort((a, b) => a - b)
+    const median = times[(loads - 1) / 2] ?? Number.NaN
+    const [fastest = Number.NaN] = times
+    console.log(
+      `${name}: ${Math.round(bytes / 1_000)} KB, loads in ${median.toFixed(0)} ms ` +
+        `(median of ${loads}, fastest ${fastest.toFixed(0)} ms, Node.js ${process.version})`,
+    )
+  }
+} finally {
+  rmSync(folder, { recursive: true, force: true })
+}

@@ -1,0 +1,232 @@
+import { execFile } from 'node:child_process'
+import {
+  AutoScalingClient,
+  CreateAutoScalingGroupCommand,
+  CreateLaunchConfigurationCommand,
+  DescribeAutoScalingGroupsCommand,
+} from '@aws-sdk/client-auto-scaling'
+import {
+  CloudFormationClient,
+  DescribeStackResourcesCommand,
+  ListStacksCommand,
+} from '@aws-sdk/client-cloudformation'
+import { CloudWatchClient, GetMetricStatisticsCommand } from '@aws-sdk/client-cloudwatch'
+import { CloudWatchLogsClient, DescribeLogGroupsCommand } from '@aws-sdk/client-cloudwatch-logs'
+import { DynamoDBClient, ListTablesCommand } from '@aws-sdk/client-dynamodb'
+import {
+  EventBridgeClient,
+  ListRulesCommand,
+  ListTargetsByRuleCommand,
+} from '@aws-sdk/client-eventbridge'
+import { GetRolePolicyCommand, IAMClient, ListRolesCommand } from '@aws-sdk/client-iam'
+import { GetFunctionCommand, LambdaClient, ListFunctionsCommand } from '@aws-sdk/client-lambda'
+import { ListBucketsCommand, S3Client } from '@aws-sdk/client-s3'
+import {
+  CreateQueueCommand,
+  ListQueuesCommand,
+  SendMessageBatchCommand,
+  SQSClient,
+} from '@aws-sdk/client-sqs'
+import fleet from '../fleet.config.ts'
+import type { Moto } from './moto.ts'
+
+/** What a test of the deployment asks AWS, and the fleet that it puts there. */
+
+/** What every name that is deployed begins with: the fleet's name and the stage. */
+export const prefix = 'talk-prod'
+
+export type Ended = { readonly code: number | string; readonly output: string }
+
+/** A child process to its end; `code` is a word where it could not be started or was killed. */
+export function run(
+  command: string,
+  args: readonly string[],
+  options: { readonly cwd: string; readonly env: NodeJS.ProcessEnv; readonly timeout: number },
+): Promise<Ended> {
+  // A sweep's report of 70 queues is about 40 KB, its log as much again.
+  const maxBuffer = 10_000_000
+  return new Promise((done) => {
+    execFile(
+      command,
+      args,
+      { ...options, maxBuffer, killSignal: 'SIGKILL' },
+      (error, stdout, stderr) =>
+        done({ code: error ? (error.code ?? error.signal ?? '?') : 0, output: stdout + stderr }),
+    )
+  })
+}
+
+const ours = (names: readonly (string | undefined)[] = []) =>
+  names.flatMap((name) => (name?.includes(prefix) ? name : [])).sort()
+
+/** Everything that a deployment makes, by kind. */
+export async function whatExists({ client }: Moto) {
+  const [functions, rules, tables, logGroups, queues, roles, buckets, stacks] = await Promise.all([
+    new LambdaClient(client).send(new ListFunctionsCommand({})),
+    new EventBridgeClient(client).send(new ListRulesCommand({})),
+    new DynamoDBClient(client).send(new ListTablesCommand({})),
+    new CloudWatchLogsClient(client).send(new DescribeLogGroupsCommand({})),
+    new SQSClient(client).send(new ListQueuesCommand({ QueueNamePrefix: prefix })),
+    new IAMClient(client).send(new ListRolesCommand({})),
+    new S3Client({ ...client, forcePathStyle: true }).send(new ListBucketsCommand({})),
+    new CloudFormationClient(client).send(new ListStacksCommand({})),
+  ])
+  return {
+    functions: ours(functions.Functions?.map(({ FunctionName }) => FunctionName)),
+    rules: ours(rules.Rules?.map(({ Name }) => Name)),
+    tables: ours(tables.TableNames),
+    logGroups: (logGroups.logGroups ?? []).map(({ logGroupName, retentionInDays }) => ({
+      name: logGroupName,
+      days: retentionInDays,
+    })),
+    queues: ours(queues.QueueUrls?.map((url) => url.slice(url.lastIndexOf('/') + 1))),
+    roles: ours(roles.Roles?.map(({ RoleName }) => RoleName)).length,
+    buckets: ours(buckets.Buckets?.map(({ Name }) => Name)).length,
+    stacks: ours(
+      stacks.StackSummaries?.filter(({ StackStatus }) => StackStatus !== 'DELETE_COMPLETE').map(
+        ({ StackName }) => StackName,
+      ),
+    ),
+  }
+}
+
+export const nothing: Awaited<ReturnType<typeof whatExists>> = {
+  functions: [],
+  rules: [],
+  tables: [],
+  logGroups: [],
+  queues: [],
+  roles: 0,
+  buckets: 0,
+  stacks: [],
+}
+
+export async function deployedFunction({ client }: Moto) {
+  const command = new GetFunctionCommand({ FunctionName: `${prefix}-backlog` })
+  const { Configuration } = await new LambdaClient(client).send(command)
+  const { Runtime, Handler, MemorySize, Timeout, Environment } = Configuration ?? {}
+  return { Runtime, Handler, MemorySize, Timeout, Environment }
+}
+
+/** What each rule that fires every minute hands to the function, by shard. */
+export async function ticks({ client }: Moto) {
+  const events = new EventBridgeClient(client)
+  const { Rules = [] } = await events.send(new ListRulesCommand({}))
+  const names = Rules.filter(
+    ({ ScheduleExpression, State }) =>
+      ScheduleExpression === 'rate(1 minute)' && State === 'ENABLED',
+  ).map(({ Name }) => Name)
+  const targets = await Promise.all(
+    names.map((Rule) => events.send(new ListTargetsByRuleCommand({ Rule }))),
+  )
+  return targets
+    .flatMap(({ Targets = [] }) =>
+      Targets.map(({ Arn, Input, RetryPolicy, DeadLetterConfig }) => ({
+        target: Arn?.split(':').at(-1),
+        input: JSON.parse(Input ?? 'null'),
+        retryPolicy: RetryPolicy,
+        undelivered: DeadLetterConfig?.Arn?.split(':').at(-1),
+      })),
+    )
+    .sort((a, b) => a.input.shard - b.input.shard)
+}
+
+/** The physical names of the stack's resources of a type. */
+export async function stackIds({ client }: Moto, type: string) {
+  const command = new DescribeStackResourcesCommand({ StackName: prefix })
+  const { StackResources = [] } = await new CloudFormationClient(client).send(command)
+  return StackResources.filter(({ ResourceType }) => ResourceType === type).map(
+    ({ PhysicalResourceId }) => PhysicalResourceId,
+  )
+}
+
+type Statement = {
+  readonly Effect: string
+  readonly Action: string | string[]
+  readonly Resource: string
+  readonly Condition?: unknown
+}
+
+/** The one policy of the one role: its text, and by action what it allows and on what condition. */
+export async function rolePolicy(moto: Moto) {
+  const [RoleName] = await stackIds(moto, 'AWS::IAM::Role')
+  const { PolicyDocument = '' } = await new IAMClient(moto.client).send(
+    new GetRolePolicyCommand({ RoleName, PolicyName: 'backlog' }),
+  )
+  // moto keeps a policy that came in a template as Python prints it.
+  const text = decodeURIComponent(PolicyDocument).replaceAll("'", '"')
+  const { Statement }: { Statement: Statement[] } = JSON.parse(text)
+  const byAction = Statement.flatMap((one) =>
+    [one.Action].flat().map((action) => ({ ...one, action })),
+  )
+  return {
+    text,
+    effects: [...new Set(byAction.map(({ Effect }) => Effect))],
+    allowed: Object.fromEntries(byAction.map(({ action, Resource }) => [action, Resource])),
+    conditions: Object.fromEntries(
+      byAction.flatMap(({ action, Condition }) => (Condition ? [[action, Condition]] : [])),
+    ),
+  }
+}
+
+/** The queues and groups of fleet.config.ts, one instance each, and 30 messages for `invoice`. */
+export async function makeFleet({ client, endpoint }: Moto): Promise<void> {
+  const autoscaling = new AutoScalingClient(client)
+  const sqs = new SQSClient({ ...client, useQueueUrlAsEndpoint: false })
+  const LaunchConfigurationName = 'workers'
+  await autoscaling.send(
+    new CreateLaunchConfigurationCommand({
+      LaunchConfigurationName,
+      ImageId: 'ami-12345678',
+      InstanceType: 't3.micro',
+    }),
+  )
+  for (const { name, sqs: QueueName } of fleet.queues) {
+    await sqs.send(new CreateQueueCommand({ QueueName }))
+    await autoscaling.send(
+      new CreateAutoScalingGroupCommand({
+        AutoScalingGroupName: `${name}-workers`,
+        LaunchConfigurationName,
+        AvailabilityZones: ['us-east-1a'],
+        MinSize: 0,
+        MaxSize: 20,
+        DesiredCapacity: 1,
+        Tags: [{ Key: fleet.tags.queue, Value: name, PropagateAtLaunch: true }],
+      }),
+    )
+  }
+  const Entries = Array.from({ length: 10 }, (_, id) => ({ Id: `${id}`, MessageBody: 'task' }))
+  const QueueUrl = `${endpoint}/123456789012/invoice`
+  for (const _batch of [1, 2, 3]) await sqs.send(new SendMessageBatchCommand({ QueueUrl, Entries }))
+}
+
+export async function desiredOf({ client }: Moto): Promise<Record<string, number>> {
+  const command = new DescribeAutoScalingGroupsCommand({ MaxRecords: 100 })
+  const { AutoScalingGroups = [] } = await new AutoScalingClient(client).send(command)
+  return Object.fromEntries(
+    AutoScalingGroups.map((group) => [
+      group.AutoScalingGroupName ?? '',
+      group.DesiredCapacity ?? Number.NaN,
+    ]),
+  )
+}
+
+/** The latest value of a metric, or undefined where there is none. */
+export async function published({ client }: Moto, metric: string, queue?: string) {
+  const now = Date.now()
+  const { Datapoints } = await new CloudWatchClient(client).send(
+    new GetMetricStatisticsCommand({
+      Namespace: 'Celeriac',
+      MetricName: metric,
+      Dimensions: [
+        { Name: 'Fleet', Value: fleet.name },
+        ...(queue ? [{ Name: 'Queue', Value: queue }] : []),
+      ],
+      StartTime: new Date(now - 600_000),
+      EndTime: new Date(now + 60_000),
+      Period: 60,
+      Statistics: ['Maximum'],
+    }),
+  )
+  return Datapoints?.at(-1)?.Maximum
+}
