@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { AutoScalingClient } from '@aws-sdk/client-auto-scaling'
 import { CloudWatchClient } from '@aws-sdk/client-cloudwatch'
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb'
@@ -18,6 +19,8 @@ export type Deps = {
   /** The table that remembers what AWS cannot be asked. */
   readonly stateTable: string
   readonly log: Log
+  /** Another for each run: tells a run's own repeated write from another run's. */
+  readonly runId: string
   /** Aborts whatever is under way shortly before the function would be killed. */
   readonly signal: AbortSignal
 }
@@ -29,12 +32,14 @@ export type Log = Record<
 >
 
 const options = {
-  // The next minute is the real retry: four tries ride out a throttled second, no more.
+  // The next minute is the real retry. Four tries wait 3.5 s between them on average, 7 s at most.
   maxAttempts: 4,
   requestHandler: {
     // A healthy call takes 10 to 50 ms; past these the connection is dead and a new one is quicker.
     connectionTimeout: 1_000,
     requestTimeout: 4_000,
+    // Without it the timeout is only a warning, and one silent call would hold the whole run.
+    throwOnRequestTimeout: true,
     // As many sockets as calls that may be under way (see concurrencyMax), so none waits for one.
     httpsAgent: { maxSockets: 64 },
     httpAgent: { maxSockets: 64 },
@@ -46,6 +51,9 @@ export const makeSqs = () => new SQSClient({ ...options, useQueueUrlAsEndpoint: 
 export const makeAutoScaling = () => new AutoScalingClient(options)
 export const makeCloudWatch = () => new CloudWatchClient(options)
 export const makeDynamoDb = () => new DynamoDBClient(options)
+
+// Not Lambda's request id: an event that is delivered twice comes with the same one.
+export const newRunId = () => randomUUID()
 
 export const systemClock = { now: () => Date.now() }
 

@@ -1,7 +1,7 @@
 import { Logger } from '@aws-lambda-powertools/logger'
 import middy from '@middy/core'
 import type { Context } from 'aws-lambda'
-import type { Log } from './aws.ts'
+import { type Log, newRunId } from './aws.ts'
 
 // What a run needs after its calls are aborted to say what failed, with room for a slow write.
 const reserveMilliseconds = 3_000
@@ -14,7 +14,7 @@ const reserveMilliseconds = 3_000
 export const lambda = <E, R>(
   name: string,
   parse: (event: unknown) => E,
-  work: (event: E, run: { log: Log; signal: AbortSignal }) => Promise<R>,
+  work: (event: E, run: { log: Log; runId: string; signal: AbortSignal }) => Promise<R>,
 ) => {
   const logger = new Logger({ serviceName: name })
   const log = logTo(logger)
@@ -25,7 +25,7 @@ export const lambda = <E, R>(
     })
     .handler(async (event: unknown, context: Context) => {
       const left = Math.max(0, context.getRemainingTimeInMillis() - reserveMilliseconds)
-      return work(parse(event), { log, signal: AbortSignal.timeout(left) })
+      return work(parse(event), { log, runId: newRunId(), signal: AbortSignal.timeout(left) })
     })
 }
 

@@ -42,9 +42,13 @@ export async function readMemory(
   return { version, queues: body.success ? body.data : {} }
 }
 
-/** Writes the next version, or says that another run has written since this one read. */
+/**
+ * Writes the next version, or says that another run has written since this one read. A write whose
+ * answer was lost is sent again by the client and must not find itself in its own way: hence the
+ * writer.
+ */
 export async function writeMemory(
-  deps: Pick<Deps, 'dynamodb' | 'stateTable' | 'signal'>,
+  deps: Pick<Deps, 'dynamodb' | 'stateTable' | 'runId' | 'signal'>,
   tick: Tick,
   read: ShardMemory,
   queues: ShardMemory['queues'],
@@ -54,11 +58,15 @@ export async function writeMemory(
     Item: {
       ...keyOf(tick),
       version: { N: String(read.version + 1) },
+      writer: { S: deps.runId },
       queues: { S: JSON.stringify(queues) },
     },
-    ConditionExpression: 'attribute_not_exists(pk) OR #version = :read',
-    ExpressionAttributeNames: { '#version': 'version' },
-    ExpressionAttributeValues: { ':read': { N: String(read.version) } },
+    ConditionExpression: 'attribute_not_exists(pk) OR #version = :read OR #writer = :writer',
+    ExpressionAttributeNames: { '#version': 'version', '#writer': 'writer' },
+    ExpressionAttributeValues: {
+      ':read': { N: String(read.version) },
+      ':writer': { S: deps.runId },
+    },
   })
   try {
     await deps.dynamodb.send(command, { abortSignal: deps.signal })

@@ -168,7 +168,7 @@ describe('one bad queue is named, and the others are done', () => {
     await addGroup(twin, 'a-workers', { 'celery:queue': 'a' })
     await failing(
       twin,
-      'backlog: 1 queues failed: a: measure: QueueDoesNotExist: ' +
+      'backlog: 1 of 2 queues failed: a: measure: QueueDoesNotExist: ' +
         'The specified queue does not exist.',
     )
   })
@@ -177,7 +177,7 @@ describe('one bad queue is named, and the others are done', () => {
     const twin = await twinOf({ a: 100, b: 100 })
     const error = awsError('AccessDenied', 'Not authorized.', 403)
     twin.inject([{ command: 'GetQueueAttributesCommand', about: '/a"', error }])
-    await failing(twin, 'backlog: 1 queues failed: a: measure: AccessDenied: Not authorized.')
+    await failing(twin, 'backlog: 1 of 2 queues failed: a: measure: AccessDenied: Not authorized.')
     expect(desiredOf(twin)).toMatchObject({ 'a-workers': 0 })
   })
 
@@ -185,8 +185,8 @@ describe('one bad queue is named, and the others are done', () => {
     const twin = await twinOf({ b: 100 })
     await failing(
       twin,
-      'backlog: 1 queues failed: a: measure: Error: there is no Auto Scaling group with the tag ' +
-        'celery:queue=a',
+      'backlog: 1 of 2 queues failed: a: measure: Error: there is no Auto Scaling group with the ' +
+        'tag celery:queue=a',
     )
   })
 
@@ -195,7 +195,7 @@ describe('one bad queue is named, and the others are done', () => {
     await addGroup(twin, 'a-more', { 'celery:queue': 'a' })
     await failing(
       twin,
-      'backlog: 1 queues failed: a: measure: Error: more than one group: a-more, a-workers',
+      'backlog: 1 of 2 queues failed: a: measure: Error: more than one group: a-more, a-workers',
     )
   })
 
@@ -205,8 +205,8 @@ describe('one bad queue is named, and the others are done', () => {
     await addGroup(twin, 'a-workers', { 'celery:queue': 'a', 'celery:concurrency': 'four' })
     await failing(
       twin,
-      'backlog: 1 queues failed: a: measure: Error: group a-workers: its tag celery:concurrency ' +
-        "is 'four', not a number of 1 or more",
+      'backlog: 1 of 2 queues failed: a: measure: Error: group a-workers: its tag ' +
+        "celery:concurrency is 'four', not a number of 1 or more",
     )
   })
 
@@ -214,7 +214,7 @@ describe('one bad queue is named, and the others are done', () => {
     const twin = await twinOf({ a: 100, b: 100 })
     const error = awsError('ValidationError', 'No.')
     twin.inject([{ command: 'SetDesiredCapacityCommand', about: 'a-workers', error }])
-    await failing(twin, 'backlog: 1 queues failed: a: act: ValidationError: No.')
+    await failing(twin, 'backlog: 1 of 2 queues failed: a: act: ValidationError: No.')
   })
 })
 

@@ -86,7 +86,7 @@ describeWithMoto('deployed to an AWS that nobody here wrote', (moto) => {
     expect(await deployedFunction(moto)).toEqual({
       Runtime: 'nodejs24.x',
       Handler: 'functions/backlog/handler.handler',
-      MemorySize: 512,
+      MemorySize: 1024,
       Timeout: 50,
       Environment: { Variables: { CELERIAC_STATE_TABLE: 'talk-prod-state' } },
     })

@@ -15,7 +15,7 @@ export type Twin<T> = {
   readonly autoscaling: AutoScaling
   readonly cloudwatch: CloudWatch
   readonly dynamodb: Service
-  /** What functions are given: the same `send` as the SDK clients have. */
+  /** What one run of a function is given: the same `send` as the SDK clients, an id of its own. */
   readonly deps: Deps
   /** Every line that functions logged, newest last; for tests and reports. */
   readonly logged: LogLine[]
@@ -76,6 +76,14 @@ export function createTwin<T>({ seed, startAt, makeTask }: Options<T>): Twin<T> 
     cloudwatch: { send: send(wire, cloudwatch) },
     dynamodb: { send: send(wire, dynamodb) },
   } as unknown as Pick<Deps, 'sqs' | 'autoscaling' | 'cloudwatch' | 'dynamodb'>
+  const common = {
+    ...clients,
+    clock: { now: () => engine.now },
+    stateTable,
+    log: { info: log('info'), warn: log('warn'), error: log('error') },
+    signal: new AbortController().signal,
+  }
+  let runs = 0
   return {
     seed,
     engine,
@@ -83,12 +91,8 @@ export function createTwin<T>({ seed, startAt, makeTask }: Options<T>): Twin<T> 
     autoscaling,
     cloudwatch,
     dynamodb,
-    deps: {
-      ...clients,
-      clock: { now: () => engine.now },
-      stateTable,
-      log: { info: log('info'), warn: log('warn'), error: log('error') },
-      signal: new AbortController().signal,
+    get deps() {
+      return { ...common, runId: `run-${++runs}` }
     },
     logged,
     inFlight: () => wire.inFlight,

@@ -19,12 +19,13 @@ import { queueUrl, readCounts } from '../../shared/queues.ts'
 import { shardOf } from '../../shared/shards.ts'
 import { readMemory, type ShardMemory, writeMemory } from '../../shared/state.ts'
 import { type Decided, decide } from './decide.ts'
-import { type Failure, failuresOf, logRun, metricsOf, type Report } from './record.ts'
+import { type Failure, failuresOf, logFailures, logRun, metricsOf, type Report } from './record.ts'
 
 /** Every minute: measure each queue and its group, publish the backlog, resize, and say why. */
 export const backlog = (fleet: Fleet) => async (tick: Tick, deps: Deps) => {
   const now = deps.clock.now()
   const seen = await gather(deps, fleet, tick)
+  logFailures(deps.log, seen.failures)
   const decided = seen.measured.map((one) => ({
     ...one,
     decision: decide(one.queue, one.snapshot, now),
@@ -35,9 +36,7 @@ export const backlog = (fleet: Fleet) => async (tick: Tick, deps: Deps) => {
 
 async function gather(deps: Deps, fleet: Fleet, tick: Tick) {
   const [groups, memory] = await Promise.all([describeGroups(deps, fleet), readMemory(deps, tick)])
-  const mine = assignGroups(fleet, groups).filter(
-    ({ queue }) => shardOf(queue.name, tick.of) === tick.shard,
-  )
+  const mine = assignGroups(fleet, groups, (name) => shardOf(name, tick.of) === tick.shard)
   const outcomes = await each(mine, async (assigned) => {
     if ('problem' in assigned) throw new Error(assigned.problem)
     const { queue, group } = assigned
@@ -71,16 +70,18 @@ async function record(
   unmeasured: readonly Failure[],
 ): Promise<Report> {
   const failures = [...unmeasured, ...run.failures]
-  const report = logRun(deps.log, run, failures)
+  logFailures(deps.log, run.failures)
+  const report = logRun(deps.log, run)
   if (!run.superseded) {
     const milliseconds = deps.clock.now() - run.now
     await publish(deps, fleet.name, metricsOf(run.decided, failures, milliseconds), run.now)
   }
   if (failures.length === 0) return report
+  const total = run.decided.length + unmeasured.length
   const names = failures.map(({ queue, error }) => `${queue}: ${error.message}`)
   throw new AggregateError(
     failures.map(({ error }) => error),
-    `backlog: ${failures.length} queues failed: ${names.join('; ')}`,
+    `backlog: ${failures.length} of ${total} queues failed: ${names.join('; ')}`,
   )
 }
 

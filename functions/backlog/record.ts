@@ -38,11 +38,15 @@ export function failuresOf(
   })
 }
 
-/** One structured line a queue and a failure; the same lines are the report. */
-export function logRun(log: Log, run: Run, failures: readonly Failure[]): Report {
+/** One line a failure, as soon as it is known: what comes after may fail as a whole. */
+export function logFailures(log: Log, failures: readonly Failure[]): void {
+  for (const { queue, error } of failures) log.error('queue failed', { queue, error })
+}
+
+/** One structured line a queue; the same lines are the report. */
+export function logRun(log: Log, run: Run): Report {
   const queues = run.decided.map(reportOf)
   for (const line of queues) log.info(run.superseded ? 'superseded' : 'decided', line)
-  for (const { queue, error } of failures) log.error('queue failed', { queue, error })
   return { ...run.tick, superseded: run.superseded, queues }
 }
 
