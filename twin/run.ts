@@ -37,10 +37,24 @@ export async function simulate({ scenario, seed, hours, onMinute }: Options): Pr
 /** A world that has run for some minutes, ready for the next sweep. */
 export async function warmUp(scenario: Scenario, seed: number, minutes: number): Promise<World> {
   const world = createWorld(scenario, seed)
-  const watch = createWatch(world)
-  for (let tick = 0; tick < minutes; tick++) await runMinute(world, watch, tick)
-  world.twin.engine.runUntil(scenario.startAt + minutes * 60_000)
+  await runMinutes(world, minutes)
   return world
+}
+
+/** Lets a world go on for some whole minutes, from wherever it is. */
+export async function runMinutes(
+  world: World,
+  minutes: number,
+  onMinute: () => void = () => {},
+): Promise<void> {
+  const watch = createWatch(world)
+  const first = Math.round((world.twin.engine.now - world.scenario.startAt) / 60_000)
+  for (let tick = first; tick < first + minutes; tick++) {
+    await runMinute(world, watch, tick)
+    onMinute()
+  }
+  world.twin.engine.runUntil(world.scenario.startAt + (first + minutes) * 60_000)
+  if (watch.breaches.length > 0) throw new Error(watch.breaches.join('\n'))
 }
 
 async function runMinute(world: World, watch: Watch, tick: number): Promise<void> {
