@@ -68,7 +68,7 @@ function apply(state: State, now: number, command: object): Applied {
     const group = find(state, command.input.AutoScalingGroupName)
     if (group.instances.size > 0 && !command.input.ForceDelete) {
       const message = 'You cannot delete an AutoScalingGroup while there are instances still in it.'
-      throw awsError('ResourceInUse', message)
+      throw awsError('ResourceInUseFault', message)
     }
     state.groups.delete(group.name)
     return answer({}, [{ kind: 'autoscaling.group', group: group.name }])
@@ -79,7 +79,7 @@ function apply(state: State, now: number, command: object): Applied {
 function create(state: State, now: number, input: CreateAutoScalingGroupCommandInput): Applied {
   const name = input.AutoScalingGroupName ?? ''
   if (state.groups.has(name)) {
-    throw awsError('AlreadyExists', `AutoScalingGroup by this name already exists - ${name}`)
+    throw awsError('AlreadyExistsFault', `AutoScalingGroup by this name already exists - ${name}`)
   }
   const { MinSize: minSize, MaxSize: maxSize } = input
   if (!name || minSize === undefined || maxSize === undefined || minSize > maxSize) {

@@ -21,14 +21,16 @@ function termHolds(term: string, item: Item, names: Names): boolean {
   const [, call, attribute] =
     /^(attribute_exists|attribute_not_exists)\(\s*([#\w]+)\s*\)$/.exec(term) ?? []
   if (call && attribute) {
-    const exists = item?.[nameOf(attribute, names)] !== undefined
+    const name = nameOf(attribute, names)
+    const exists = item?.[name] !== undefined
     return call === 'attribute_exists' ? exists : !exists
   }
   const [, left, operator, right] = /^([#\w]+)\s*(=|<>|<=|>=|<|>)\s*(:\w+)$/.exec(term) ?? []
   if (!left || !operator || !right) throw invalid(`Syntax error near ${term}`)
   const expected = names.ExpressionAttributeValues?.[right]
   if (!expected) throw invalid(`An expression attribute value is not defined: ${right}`)
-  const actual = item?.[nameOf(left, names)]
+  const name = nameOf(left, names)
+  const actual = item?.[name]
   return actual !== undefined && compare(actual, operator, expected)
 }
 

@@ -4,7 +4,8 @@ import { awsError } from './service.ts'
 import type { Queue } from './sqs-queue.ts'
 
 type Counts = { readonly visible: number; readonly inFlight: number; readonly delayed: number }
-type Reading = Counts & { readonly at: number }
+/** What was read, and the truth at that moment. */
+type Reading = Counts & { readonly at: number; readonly of: Counts }
 
 // How stale a reading can be. AWS documents that counts may take a minute to settle and no more
 // than that about how; here three readings in ten are 10 to 60 s old, the others are of now.
@@ -14,7 +15,10 @@ const staleProbability = 0.3
 // Empty queues have been seen to show one or two messages for a minute: rarely, but they do.
 const phantomProbability = 0.002
 
-/** What GetQueueAttributes says of a queue: approximate as on AWS, one reading an instant. */
+/**
+ * What GetQueueAttributes says of a queue: approximate as on AWS. Asked twice at one instant, with
+ * nothing changed in between, it says the same, so that a run and its repetition see one world.
+ */
 export function createReadings(
   engine: Engine,
   random: Random,
@@ -37,12 +41,19 @@ export function createReadings(
 
   const read = (now: number, queue: Queue<unknown>): Reading => {
     const last = readings.get(queue.name)
-    if (last?.at === now) return last
+    const { visible, inFlight, delayed } = queue
+    if (last?.at === now && same(last.of, queue)) return last
     const kept = samples.get(queue.name) ?? []
     const stale = random.chance(staleProbability) ? kept[random.int(kept.length)] : undefined
-    const { visible, inFlight, delayed } = stale ?? queue
-    const phantom = visible === 0 && random.chance(phantomProbability) ? 1 + random.int(2) : 0
-    const reading = { at: now, visible: visible + phantom, inFlight, delayed }
+    const seen = stale ?? queue
+    const phantom = seen.visible === 0 && random.chance(phantomProbability) ? 1 + random.int(2) : 0
+    const reading = {
+      visible: seen.visible + phantom,
+      inFlight: seen.inFlight,
+      delayed: seen.delayed,
+      at: now,
+      of: { visible, inFlight, delayed },
+    }
     readings.set(queue.name, reading)
     return reading
   }
@@ -70,3 +81,6 @@ export function createReadings(
     },
   }
 }
+
+const same = (a: Counts, b: Counts) =>
+  a.visible === b.visible && a.inFlight === b.inFlight && a.delayed === b.delayed

@@ -1,0 +1,53 @@
+import { AutoScalingClient, CreateLaunchConfigurationCommand } from '@aws-sdk/client-auto-scaling'
+import { CloudWatchClient } from '@aws-sdk/client-cloudwatch'
+import { CreateTableCommand, DynamoDBClient } from '@aws-sdk/client-dynamodb'
+import { SQSClient } from '@aws-sdk/client-sqs'
+import { beforeAll, expect, it } from 'vitest'
+import { createTwin } from '../twin/twin.ts'
+import { groupRows, launchConfiguration } from './contract/groups.ts'
+import { itemRows } from './contract/items.ts'
+import { metricRows } from './contract/metrics.ts'
+import type { Aws } from './contract/row.ts'
+import { sqsRows } from './contract/sqs.ts'
+import { describeWithMoto } from './moto.ts'
+
+/**
+ * The same calls against the twin and against moto, an AWS that nobody here wrote: answers and
+ * error names must agree. Where moto differs from AWS's documents the row says so, and the twin
+ * follows AWS.
+ */
+
+const startAt = Date.parse('2026-01-06T15:00:00Z')
+
+describeWithMoto('the twin and an AWS that nobody here wrote agree on', (moto) => {
+  let real: Aws
+  const twin: Aws = createTwin({ seed: 1, startAt, makeTask: () => null }).deps
+  beforeAll(async () => {
+    const autoscaling = new AutoScalingClient(moto.client)
+    const dynamodb = new DynamoDBClient(moto.client)
+    const sqs = new SQSClient({ ...moto.client, useQueueUrlAsEndpoint: false })
+    const compression = { disableRequestCompression: true }
+    const cloudwatch = new CloudWatchClient({ ...moto.client, ...compression })
+    real = { sqs, autoscaling, cloudwatch, dynamodb }
+    await autoscaling.send(
+      new CreateLaunchConfigurationCommand({
+        LaunchConfigurationName: launchConfiguration,
+        ImageId: 'ami-12345678',
+        InstanceType: 't3.micro',
+      }),
+    )
+    await dynamodb.send(
+      new CreateTableCommand({
+        TableName: 'state',
+        AttributeDefinitions: [{ AttributeName: 'pk', AttributeType: 'S' }],
+        KeySchema: [{ AttributeName: 'pk', KeyType: 'HASH' }],
+        BillingMode: 'PAY_PER_REQUEST',
+      }),
+    )
+  })
+
+  it.each([...sqsRows, ...groupRows, ...metricRows, ...itemRows])('$name', async (row) => {
+    expect(await row.calls(twin), 'the twin').toEqual(row.expected)
+    expect(await row.calls(real), 'moto').toEqual(row.moto ? row.moto.answers : row.expected)
+  })
+})
