@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises'
 import { createLogUpdate } from 'log-update'
 import { systemClock } from '../shared/aws.ts'
-import { depthOf, type Progress, simulate } from '../twin/run.ts'
+import { type Progress, simulate } from '../twin/run.ts'
 import { talk } from '../twin/scenarios/talk.ts'
 import type { QueueSummary, Summary } from '../twin/summary.ts'
 import { percent, seconds, short, table, whole } from './format.ts'
@@ -58,7 +58,7 @@ function lineOf({ world, hours }: Progress): string {
   return [
     clock,
     `${whole(tasks).padStart(9)} tasks`,
-    `${whole(depthOf(world)).padStart(6)} waiting`,
+    `${whole(world.depths.now()).padStart(6)} waiting`,
     `${whole(running).padStart(5)} running`,
     `${whole(instances).padStart(4)} instances`,
     `${started === 0 ? '' : `${percent(inTime / started)} in time`}`,

@@ -10,12 +10,15 @@ type File = {
   readonly defaultQueues?: readonly string[] | undefined
 }
 
+/** Where a queue stands in the file. */
+export const pathIn = (file: File, { name }: Pick<QueueConfig, 'name'>) =>
+  Object.hasOwn(file.queues ?? {}, name)
+    ? `queues.${name}`
+    : `defaultQueues.${file.defaultQueues?.indexOf(name)}`
+
 /** The rules that no single field can tell, one small function each; all are asked. */
 export function checkQueues(queues: readonly QueueConfig[], file: File): Problem[] {
-  const pathOf = (queue: QueueConfig) =>
-    Object.hasOwn(file.queues ?? {}, queue.name)
-      ? `queues.${queue.name}`
-      : `defaultQueues.${file.defaultQueues?.indexOf(queue.name)}`
+  const pathOf = (queue: QueueConfig) => pathIn(file, queue)
   return [
     ...checkNoQueues(queues),
     ...checkListedTwice(file),
@@ -30,12 +33,12 @@ export function checkQueues(queues: readonly QueueConfig[], file: File): Problem
  * A warning, not an error: from zero instances the first task waits for a tick to notice it, for
  * the counts to settle and for a boot.
  */
-export function checkStartFromZero(queue: QueueConfig): Problem[] {
+export function checkStartFromZero(queue: QueueConfig, path: string): Problem[] {
   const fromZeroSeconds = queue.bootSeconds + tickSeconds + countsSettleSeconds
   if (queue.min > 0 || queue.startWithinSeconds >= fromZeroSeconds) return []
   return [
     {
-      path: `queues.${queue.name}.startWithin`,
+      path: `${path}.startWithin`,
       value: `${queue.startWithinSeconds}s`,
       remedy:
         `from zero instances the promise cannot be kept: a boot of ${queue.bootSeconds} s, a ` +

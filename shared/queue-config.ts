@@ -1,6 +1,6 @@
 import * as z from 'zod/mini'
 import { type Duration, parseDuration } from './duration.ts'
-import { checkQueues, checkStartFromZero, type Problem } from './queue-checks.ts'
+import { checkQueues, checkStartFromZero, type Problem, pathIn } from './queue-checks.ts'
 
 /**
  * The typed configuration that every function shares: one schema, whose inferred type is what a
@@ -175,8 +175,6 @@ export type Fleet = {
   readonly adoptQueue: (name: string) => QueueConfig
 }
 
-export type { Problem }
-
 /** A problem on one line: where, what is there, what to write instead. */
 export const describeProblem = ({ path, value, remedy }: Problem) =>
   value === undefined
@@ -221,7 +219,7 @@ export function checkFleet(
     shards: file.shards ?? defaults.shards,
     adopt: file.adopt ?? true,
     queues,
-    warnings: queues.flatMap(checkStartFromZero),
+    warnings: queues.flatMap((queue) => checkStartFromZero(queue, pathIn(file, queue))),
     adoptQueue: (name) => resolve(name, {}),
   }
   return { fleet, problems: [] }

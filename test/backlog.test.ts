@@ -218,6 +218,15 @@ describe('one bad queue is named, and the others are done', () => {
   })
 })
 
+it('an error for more queues than a topic could take names fifty, the log all', async () => {
+  const twin = createTwin({ seed: 1, startAt, makeTask: () => null })
+  const names = Array.from({ length: 60 }, (_, index) => `q${index}`)
+  const message = await errorOf(run(twin, fleetOf({ defaults, defaultQueues: names })))
+  expect(message).toMatch(/^backlog: 60 of 60 queues failed: q0: .*; q49: .*; and 10 more$/)
+  const errors = twin.logged.filter(({ level }) => level === 'error')
+  expect(errors.map(({ fields }) => fields['queue'])).toEqual(names)
+})
+
 describe('when nothing can be known, nothing is resized', () => {
   const fleet = fleetOf({ defaults, defaultQueues: ['a'] })
   it.each(['DescribeAutoScalingGroupsCommand', 'GetItemCommand', 'PutItemCommand'])(

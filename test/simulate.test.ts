@@ -28,6 +28,12 @@ describe('a simulated morning', () => {
     expect(once.summary.total.interruptions).toBeGreaterThan(0)
     expect(once.summary.total.tasks).toBeGreaterThan(50_000)
   })
+  it('has a total that is no less deep than any queue', async () => {
+    const { summary } = await simulate({ scenario: busy(), seed: 1, hours: 0.5 })
+    const deepest = Math.max(...Object.values(summary.queues).map(({ peakDepth }) => peakDepth))
+    expect(deepest).toBeGreaterThan(0)
+    expect(summary.total.peakDepth).toBeGreaterThanOrEqual(deepest)
+  })
   it('differs for another seed', async () => {
     const one = await simulate({ scenario: busy(), seed: 1, hours: 0.2 })
     const other = await simulate({ scenario: busy(), seed: 2, hours: 0.2 })

@@ -1,4 +1,5 @@
 import { CreateAutoScalingGroupCommand } from '@aws-sdk/client-auto-scaling'
+import { SendMessageCommand } from '@aws-sdk/client-sqs'
 import { describe, expect, it } from 'vitest'
 import { evaluate, type PolicyView, type TargetTracking } from '../twin/aws/target-tracking.ts'
 import { runMinutes } from '../twin/run.ts'
@@ -55,21 +56,28 @@ describe('a target tracking policy with a target of 10 and four warm instances',
 
 describe('mode target-tracking', () => {
   const startAt = Date.parse('2026-01-06T15:00:00Z')
+  const quiet = {
+    rate: () => 0,
+    taskSeconds: 30,
+    taskVariation: 0.1,
+    visibilitySeconds: 300,
+    slots: 1,
+    prefetchMultiplier: 1,
+    bootSeconds: 120,
+    minSize: 0,
+    maxSize: 10,
+  }
   /** One task arrives in the first minute, and no other. */
   const oneTask: Scenario = {
     name: 'one task',
     startAt,
-    fleet: fleetOf({ queues: { a: { scaling: { mode: 'target-tracking' } } } }),
+    fleet: fleetOf({
+      queueNamePrefix: 'prod-',
+      queues: { a: { scaling: { mode: 'target-tracking' } } },
+    }),
     queue: () => ({
+      ...quiet,
       rate: (at) => (at < startAt + 60_000 ? 1 / 20 : 0),
-      taskSeconds: 30,
-      taskVariation: 0.1,
-      visibilitySeconds: 300,
-      slots: 1,
-      prefetchMultiplier: 1,
-      bootSeconds: 120,
-      minSize: 0,
-      maxSize: 10,
     }),
     market: { reclaimsPerDay: 0.001, storms: [] },
   }
@@ -87,6 +95,14 @@ describe('mode target-tracking', () => {
     expect(tally?.completedTasks).toBe(tally?.tasks)
     await runMinutes(world, 40)
     expect(desired()).toBe(0)
+  })
+
+  it('works off what is sent through the API as well', async () => {
+    const world = createWorld({ ...oneTask, queue: () => ({ ...quiet, minSize: 1 }) }, 1)
+    const QueueUrl = world.twin.sqs.queue('prod-a').url
+    await world.twin.deps.sqs.send(new SendMessageCommand({ QueueUrl, MessageBody: 'task' }))
+    await runMinutes(world, 10)
+    expect(world.tallies.get('a')).toMatchObject({ tasks: 1, completedTasks: 1 })
   })
 })
 

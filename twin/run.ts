@@ -6,7 +6,7 @@ import { createWorld, type Scenario, type World } from './world/world.ts'
 
 export type Run = { readonly summary: Summary; readonly breaches: readonly string[] }
 
-export type Progress = { readonly world: World; readonly hours: number; readonly of: number }
+export type Progress = { readonly world: World; readonly hours: number }
 
 type Options = {
   readonly scenario: Scenario
@@ -23,15 +23,13 @@ const alarmsAfterSeconds = 20
 export async function simulate({ scenario, seed, hours, onMinute }: Options): Promise<Run> {
   const world = createWorld(scenario, seed)
   const watch = createWatch(world)
-  let peakDepth = 0
   for (let tick = 0; tick < Math.round((hours * 3_600) / tickSeconds); tick++) {
     await runMinute(world, watch, tick)
-    peakDepth = Math.max(peakDepth, depthOf(world))
-    onMinute?.({ world, hours: (tick * tickSeconds) / 3_600, of: hours })
+    onMinute?.({ world, hours: (tick * tickSeconds) / 3_600 })
   }
   world.twin.engine.runUntil(scenario.startAt + hours * 3_600_000)
   watch.world()
-  return { summary: summarise(world, seed, peakDepth), breaches: watch.breaches }
+  return { summary: summarise(world, seed), breaches: watch.breaches }
 }
 
 /** A world that has run for some minutes, ready for the next sweep. */
@@ -74,9 +72,4 @@ async function runBacklog({ twin, scenario }: World, watch: Watch) {
   for (let shard = 0; shard < of; shard++) {
     await watch.handler('backlog', () => run({ shard, of }, twin.deps))
   }
-}
-
-/** Messages visible now, over all queues. */
-export function depthOf({ twin, scenario }: World): number {
-  return scenario.fleet.queues.reduce((sum, { sqs }) => sum + twin.sqs.queue(sqs).visible, 0)
 }

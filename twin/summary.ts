@@ -43,7 +43,7 @@ type Part = {
   readonly ledger: InstanceLedger | undefined
 }
 
-export function summarise(world: World, seed: number, totalPeakDepth: number): Summary {
+export function summarise(world: World, seed: number): Summary {
   const { twin, scenario, tallies, instances, machines } = world
   const now = twin.engine.now
   const parts = [...tallies].map(([name, tally]): [string, Part] => {
@@ -54,7 +54,7 @@ export function summarise(world: World, seed: number, totalPeakDepth: number): S
   return {
     seed,
     simulatedHours: (now - scenario.startAt) / 3_600_000,
-    total: { ...summariseParts(all, now), peakDepth: totalPeakDepth },
+    total: { ...summariseParts(all, now), peakDepth: world.depths.peak },
     queues: Object.fromEntries(parts.map(([name, part]) => [name, summariseParts([part], now)])),
   }
 }

@@ -19,7 +19,16 @@ import { queueUrl, readCounts } from '../../shared/queues.ts'
 import { shardOf } from '../../shared/shards.ts'
 import { readMemory, type ShardMemory, writeMemory } from '../../shared/state.ts'
 import { type Decided, decide } from './decide.ts'
-import { type Failure, failuresOf, logFailures, logRun, metricsOf, type Report } from './record.ts'
+import {
+  errorOf,
+  type Failure,
+  failuresOf,
+  logFailures,
+  logRun,
+  metricsOf,
+  type Report,
+  type Run,
+} from './record.ts'
 
 /** Every minute: measure each queue and its group, publish the backlog, resize, and say why. */
 export const backlog = (fleet: Fleet) => async (tick: Tick, deps: Deps) => {
@@ -66,7 +75,7 @@ async function act(deps: Deps, tick: Tick, memory: ShardMemory, decided: readonl
 async function record(
   deps: Deps,
   fleet: Fleet,
-  run: Parameters<typeof logRun>[1] & { readonly failures: readonly Failure[] },
+  run: Run & { readonly failures: readonly Failure[] },
   unmeasured: readonly Failure[],
 ): Promise<Report> {
   const failures = [...unmeasured, ...run.failures]
@@ -77,12 +86,7 @@ async function record(
     await publish(deps, fleet.name, metricsOf(run.decided, failures, milliseconds), run.now)
   }
   if (failures.length === 0) return report
-  const total = run.decided.length + unmeasured.length
-  const names = failures.map(({ queue, error }) => `${queue}: ${error.message}`)
-  throw new AggregateError(
-    failures.map(({ error }) => error),
-    `backlog: ${failures.length} of ${total} queues failed: ${names.join('; ')}`,
-  )
+  throw errorOf(failures, run.decided.length + unmeasured.length)
 }
 
 const clients = {

@@ -18,7 +18,7 @@ export type Report = {
 }
 export type QueueReport = Record<string, string | number | null>
 
-type Run = {
+export type Run = {
   readonly tick: Tick
   readonly now: number
   readonly decided: readonly Decided[]
@@ -41,6 +41,20 @@ export function failuresOf(
 /** One line a failure, as soon as it is known: what comes after may fail as a whole. */
 export function logFailures(log: Log, failures: readonly Failure[]): void {
   for (const { queue, error } of failures) log.error('queue failed', { queue, error })
+}
+
+// The error reaches the failure destination together with its stack, which repeats it, and 256 KB
+// is the most that a topic takes. The log names every queue.
+const namedMax = 50
+
+/** One error for all that failed, naming the queues; the errors themselves are its parts. */
+export function errorOf(failures: readonly Failure[], queues: number): AggregateError {
+  const names = failures.slice(0, namedMax).map(({ queue, error }) => `${queue}: ${error.message}`)
+  if (failures.length > namedMax) names.push(`and ${failures.length - namedMax} more`)
+  return new AggregateError(
+    failures.map(({ error }) => error),
+    `backlog: ${failures.length} of ${queues} queues failed: ${names.join('; ')}`,
+  )
 }
 
 /** One structured line a queue; the same lines are the report. */

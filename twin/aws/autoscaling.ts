@@ -148,7 +148,7 @@ function putPolicy(state: State, input: PutScalingPolicyCommandInput): Applied {
       Name: Name ?? '',
       Value: Value ?? '',
     })),
-    statistic: metric.Statistic === 'SampleCount' ? 'Sum' : (metric.Statistic ?? 'Average'),
+    statistic: metric.Statistic ?? 'Average',
     target: tracking.TargetValue,
     scaleIn: !tracking.DisableScaleIn,
     warmupSeconds: input.EstimatedInstanceWarmup ?? null,

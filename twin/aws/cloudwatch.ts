@@ -47,12 +47,12 @@ export function createCloudWatch(): CloudWatch {
 
 function put(store: Store, now: number, input: PutMetricDataCommandInput): Applied {
   const { Namespace, MetricData = [] } = input
-  if (!Namespace) throw invalid('MissingRequiredParameterException', 'Namespace is required.')
+  if (!Namespace) throw awsError('MissingRequiredParameterException', 'Namespace is required.')
   if (Namespace.startsWith('AWS/')) {
-    throw invalid('InvalidParameterValueException', 'Namespaces of AWS begin with AWS/.')
+    throw awsError('InvalidParameterValueException', 'Namespaces of AWS begin with AWS/.')
   }
   if (MetricData.length > metricsPerCallMax) {
-    throw invalid('InvalidParameterValueException', `At most ${metricsPerCallMax} metrics a call.`)
+    throw awsError('InvalidParameterValueException', `At most ${metricsPerCallMax} metrics a call.`)
   }
   for (const datum of MetricData) check(datum)
   for (const datum of MetricData) keep(store, now, Namespace, datum)
@@ -60,15 +60,15 @@ function put(store: Store, now: number, input: PutMetricDataCommandInput): Appli
 }
 
 function check({ MetricName, Value, Dimensions = [] }: MetricDatum): void {
-  if (!MetricName) throw invalid('MissingRequiredParameterException', 'MetricName is required.')
+  if (!MetricName) throw awsError('MissingRequiredParameterException', 'MetricName is required.')
   if (Value === undefined || !Number.isFinite(Value)) {
-    throw invalid(
+    throw awsError(
       'InvalidParameterValueException',
       `The value ${Value} of ${MetricName} is invalid.`,
     )
   }
   if (Dimensions.length > dimensionsMax || Dimensions.some(({ Value }) => !Value)) {
-    throw invalid('InvalidParameterValueException', `The dimensions of ${MetricName} are invalid.`)
+    throw awsError('InvalidParameterValueException', `The dimensions of ${MetricName} are invalid.`)
   }
 }
 
@@ -96,11 +96,11 @@ function keep(store: Store, now: number, namespace: string, datum: MetricDatum):
 function get(store: Store, input: GetMetricDataCommandInput): Applied {
   const { MetricDataQueries: queries = [], StartTime, EndTime } = input
   if (queries.length > queriesPerCallMax || !StartTime || !EndTime) {
-    throw invalid('ValidationError', `StartTime, EndTime and 1 to ${queriesPerCallMax} queries.`)
+    throw awsError('ValidationError', `StartTime, EndTime and 1 to ${queriesPerCallMax} queries.`)
   }
   const ascending = input.ScanBy === 'TimestampAscending'
   const MetricDataResults = queries.map(({ Id, MetricStat, Label }) => {
-    if (!MetricStat) throw invalid('ValidationError', 'The twin knows queries with a MetricStat.')
+    if (!MetricStat) throw awsError('ValidationError', 'The twin knows queries with a MetricStat.')
     const points = pointsOf(store, MetricStat, StartTime.getTime(), EndTime.getTime())
     if (!ascending) points.reverse()
     return {
@@ -117,10 +117,10 @@ function get(store: Store, input: GetMetricDataCommandInput): Applied {
 function pointsOf(store: Store, { Metric, Period, Stat }: MetricStat, from: number, to: number) {
   const periodMs = (Period ?? 0) * 1_000
   if (periodMs < minuteMs || periodMs % minuteMs !== 0) {
-    throw invalid('ValidationError', 'The period must be a multiple of 60 seconds.')
+    throw awsError('ValidationError', 'The period must be a multiple of 60 seconds.')
   }
   const statistic = statistics.find((name) => name === Stat)
-  if (!statistic) throw invalid('ValidationError', `The twin does not know the statistic ${Stat}.`)
+  if (!statistic) throw awsError('ValidationError', `The twin does not know the statistic ${Stat}.`)
   const series = store.get(keyOf(Metric?.Namespace, Metric?.MetricName, Metric?.Dimensions ?? []))
   const points: { at: number; value: number }[] = []
   for (let at = Math.floor(from / periodMs) * periodMs; at < to; at += periodMs) {
@@ -161,5 +161,3 @@ function keyOf(
   const pairs = dimensions.map(({ Name, Value }) => `${Name}=${Value}`).sort()
   return [namespace, metric, ...pairs].join('|')
 }
-
-const invalid = awsError

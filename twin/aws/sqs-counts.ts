@@ -60,26 +60,28 @@ export function createReadings(
 
   return {
     /** The named attributes, `All` for every one of them, as GetQueueAttributes returns them. */
-    attributes(now: number, queue: Queue<unknown>, names: readonly string[]): object {
-      const reading = read(now, queue)
-      const all: Record<string, string> = {
-        ApproximateNumberOfMessages: String(reading.visible),
-        ApproximateNumberOfMessagesNotVisible: String(reading.inFlight),
-        ApproximateNumberOfMessagesDelayed: String(reading.delayed),
-        VisibilityTimeout: String(queue.visibilityMs / 1_000),
-        DelaySeconds: String(queue.delayMs / 1_000),
-      }
-      const unknown = names.find((name) => name !== 'All' && !(name in all))
-      if (unknown !== undefined) {
-        throw awsError('InvalidAttributeName', `Unknown Attribute ${unknown}.`)
-      }
-      if (names.length === 0) return {}
-      const asked = Object.entries(all).filter(
-        ([name]) => names.includes('All') || names.includes(name),
-      )
-      return { Attributes: Object.fromEntries(asked) }
-    },
+    attributes: (now: number, queue: Queue<unknown>, names: readonly string[]) =>
+      attributesOf(read(now, queue), queue, names),
   }
+}
+
+function attributesOf(reading: Counts, queue: Queue<unknown>, names: readonly string[]): object {
+  const all: Record<string, string> = {
+    ApproximateNumberOfMessages: String(reading.visible),
+    ApproximateNumberOfMessagesNotVisible: String(reading.inFlight),
+    ApproximateNumberOfMessagesDelayed: String(reading.delayed),
+    VisibilityTimeout: String(queue.visibilityMs / 1_000),
+    DelaySeconds: String(queue.delayMs / 1_000),
+  }
+  const unknown = names.find((name) => name !== 'All' && !(name in all))
+  if (unknown !== undefined) {
+    throw awsError('InvalidAttributeName', `Unknown Attribute ${unknown}.`)
+  }
+  if (names.length === 0) return {}
+  const asked = Object.entries(all).filter(
+    ([name]) => names.includes('All') || names.includes(name),
+  )
+  return { Attributes: Object.fromEntries(asked) }
 }
 
 const same = (a: Counts, b: Counts) =>

@@ -1,10 +1,12 @@
+import type { MetricStatistic } from '@aws-sdk/client-auto-scaling'
+
 /** A target tracking policy on a metric of one's own, as PutScalingPolicy describes it. */
 export type TargetTracking = {
   readonly name: string
   readonly namespace: string
   readonly metric: string
   readonly dimensions: readonly { readonly Name: string; readonly Value: string }[]
-  readonly statistic: 'Average' | 'Maximum' | 'Minimum' | 'Sum'
+  readonly statistic: MetricStatistic
   readonly target: number
   readonly scaleIn: boolean
   readonly warmupSeconds: number | null

@@ -81,7 +81,8 @@ type Context = {
   readonly market: SpotMarket
 }
 
-function boot({ twin, ledgers, market }: Context, machine: Machines, draw: Random, id: string) {
+function boot(context: Context, machine: Machines, draw: Random, id: string) {
+  const { twin, ledgers, market } = context
   const { engine, autoscaling } = twin
   const ledger = ledgers.get(machine.group)
   if (!ledger) return
@@ -98,7 +99,7 @@ function boot({ twin, ledgers, market }: Context, machine: Machines, draw: Rando
     }
   })
   const life = draw.exponential(dayMs / market.reclaimsPerDay)
-  engine.at(engine.now + life, () => interrupt({ twin, ledgers, market }, machine, draw, id))
+  engine.at(engine.now + life, () => interrupt(context, machine, draw, id))
 }
 
 const isUp = ({ autoscaling }: Twin<Task>, group: string, id: string) => {

@@ -18,8 +18,8 @@ export type Tally = WorkerEvents & {
   /** The queue's remaining messages; set by watch. */
   messages: Queue<Task>['messages']
   enqueued(task: Task): Task
-  /** Counts the depth of the queue from now on. */
-  watch(queue: Queue<Task>): void
+  /** Looks at the queue's depth from now on; tells `onDepth` that it has grown. */
+  watch(queue: Queue<Task>, onDepth: () => void): void
 }
 
 export function createTally(promiseSeconds: number, slots: number): Tally {
@@ -53,12 +53,13 @@ export function createTally(promiseSeconds: number, slots: number): Tally {
     killed() {
       tally.killedRuns++
     },
-    watch(queue) {
+    watch(queue, onDepth) {
       const poll = queue.onVisible
       tally.messages = queue.messages
       queue.onVisible = () => {
         poll()
         tally.peakDepth = Math.max(tally.peakDepth, queue.visible)
+        onDepth()
       }
     },
   }

@@ -1,6 +1,5 @@
 /** What the world knows of a task and AWS does not: how long it runs, and what became of it. */
 export type Task = {
-  readonly queue: string
   readonly enqueuedAt: number
   readonly durationMs: number
   firstStartAt: number | null

@@ -6,7 +6,6 @@ import type { Task } from './task.ts'
 
 /** A Celery worker of one instance: prefork, `acks_late`, one queue. */
 export type Worker = {
-  readonly instance: string
   readonly slots: number
   /** Messages it holds unacknowledged at most: slots x the prefetch multiplier. */
   readonly prefetch: number
@@ -36,6 +35,17 @@ export type Workers = {
 // The most that kombu asks of one ReceiveMessage call, and SQS gives.
 const messagesPerPoll = 10
 
+type State = {
+  readonly engine: Engine
+  readonly queue: Queue<Task>
+  readonly random: Random
+  readonly events: WorkerEvents
+  readonly workers: Map<string, Worker>
+  /** Those whose long poll is open. */
+  readonly pollers: Worker[]
+  running: number
+}
+
 /** All workers of one queue. */
 export function createWorkers(
   engine: Engine,
@@ -43,67 +53,9 @@ export function createWorkers(
   random: Random,
   events: WorkerEvents,
 ): Workers {
-  const workers = new Map<string, Worker>()
-  const pollers: Worker[] = []
-  let running = 0
-
-  const run = (worker: Worker, lease: Lease<Task>) => {
-    worker.running.add(lease)
-    running++
-    const { task } = lease.message
-    task.firstStartAt ??= engine.now
-    task.starts++
-    events.started(task)
-    engine.at(engine.now + task.durationMs, () => complete(worker, lease))
-  }
-  const complete = (worker: Worker, lease: Lease<Task>) => {
-    if (!worker.alive) return
-    worker.running.delete(lease)
-    running--
-    const { task } = lease.message
-    if (task.completedAt === null) {
-      task.completedAt = engine.now
-      events.completed(task)
-    }
-    // With acks_late the acknowledgement comes last; a stale handle acknowledges nothing.
-    remove(queue, lease)
-    const next = take(worker.stash)
-    if (next) {
-      worker.stashed--
-      run(worker, next)
-    }
-    poll(worker)
-  }
-  const poll = (worker: Worker) => {
-    if (worker.polling) return
-    for (;;) {
-      const room = worker.prefetch - worker.running.size - worker.stashed
-      if (room <= 0) return
-      const most = Math.min(room, messagesPerPoll)
-      const leases = receive(engine, queue, most, queue.visibilityMs)
-      if (leases.length === 0) break
-      for (const lease of leases) accept(worker, lease)
-    }
-    worker.polling = true
-    pollers.push(worker)
-  }
-  const accept = (worker: Worker, lease: Lease<Task>) => {
-    if (worker.running.size < worker.slots) return run(worker, lease)
-    add(worker.stash, lease)
-    worker.stashed++
-  }
-  // SQS answers one of the open long polls, no matter which.
-  queue.onVisible = () => {
-    while (pollers.length > 0) {
-      const index = random.int(pollers.length)
-      const worker = pollers[index]
-      const last = pollers.pop()
-      if (last && last !== worker) pollers[index] = last
-      if (!worker?.alive) continue
-      worker.polling = false
-      return poll(worker)
-    }
-  }
+  const parts = { engine, queue, random, events }
+  const state: State = { ...parts, workers: new Map(), pollers: [], running: 0 }
+  queue.onVisible = () => answerPoll(state)
   return {
     start(instance, slots, prefetch) {
       const held = {
@@ -111,20 +63,89 @@ export function createWorkers(
         stash: createDeque<Lease<Task>>(),
         stashed: 0,
       }
-      const worker = { instance, slots, prefetch, ...held, alive: true, polling: false }
-      workers.set(instance, worker)
-      poll(worker)
+      const worker = { slots, prefetch, ...held, alive: true, polling: false }
+      state.workers.set(instance, worker)
+      poll(state, worker)
     },
     kill(instance) {
-      const worker = workers.get(instance)
+      const worker = state.workers.get(instance)
       if (!worker) return
       worker.alive = false
-      workers.delete(instance)
-      running -= worker.running.size
+      state.workers.delete(instance)
+      state.running -= worker.running.size
       for (const { message } of worker.running) events.killed(message.task)
     },
     get running() {
-      return running
+      return state.running
     },
   }
+}
+
+/** Takes what there is room for; with room left and nothing to take, a long poll stays open. */
+function poll(state: State, worker: Worker): void {
+  if (worker.polling) return
+  for (;;) {
+    const room = worker.prefetch - worker.running.size - worker.stashed
+    if (room <= 0) return
+    const most = Math.min(room, messagesPerPoll)
+    const leases = receive(state.engine, state.queue, most, state.queue.visibilityMs)
+    if (leases.length === 0) break
+    for (const lease of leases) accept(state, worker, lease)
+  }
+  worker.polling = true
+  state.pollers.push(worker)
+}
+
+/** A message is visible: SQS answers one of the open long polls, no matter which. */
+function answerPoll(state: State): void {
+  const { pollers, random } = state
+  while (pollers.length > 0) {
+    const index = random.int(pollers.length)
+    const worker = pollers[index]
+    const last = pollers.pop()
+    if (last && last !== worker) pollers[index] = last
+    if (!worker?.alive) continue
+    worker.polling = false
+    poll(state, worker)
+    return
+  }
+}
+
+function accept(state: State, worker: Worker, lease: Lease<Task>): void {
+  if (worker.running.size < worker.slots) {
+    run(state, worker, lease)
+    return
+  }
+  add(worker.stash, lease)
+  worker.stashed++
+}
+
+function run(state: State, worker: Worker, lease: Lease<Task>): void {
+  const { engine, events } = state
+  worker.running.add(lease)
+  state.running++
+  const { task } = lease.message
+  task.firstStartAt ??= engine.now
+  task.starts++
+  events.started(task)
+  engine.at(engine.now + task.durationMs, () => complete(state, worker, lease))
+}
+
+function complete(state: State, worker: Worker, lease: Lease<Task>): void {
+  if (!worker.alive) return
+  worker.running.delete(lease)
+  state.running--
+  const { task } = lease.message
+  if (task.completedAt === null) {
+    task.completedAt = state.engine.now
+    state.events.completed(task)
+  }
+  // With acks_late the acknowledgement comes last; a stale handle acknowledges nothing.
+  remove(state.queue, lease)
+  const next = take(worker.stash)
+  if (next) {
+    worker.stashed--
+    run(state, worker, next)
+  }
+  poll(state, worker)
 }

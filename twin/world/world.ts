@@ -6,6 +6,7 @@ import { CreateQueueCommand } from '@aws-sdk/client-sqs'
 import { backlogTarget } from '../../functions/backlog/sizing.ts'
 import { namespace } from '../../shared/metrics.ts'
 import type { Fleet, QueueConfig } from '../../shared/queue-config.ts'
+import type { Queue } from '../aws/sqs-queue.ts'
 import { random } from '../random.ts'
 import { createTwin, type Twin, twinRegion } from '../twin.ts'
 import { type Rate, startArrivals } from './arrivals.ts'
@@ -44,6 +45,8 @@ export type World = {
   readonly tallies: ReadonlyMap<string, Tally>
   readonly instances: Instances
   readonly machines: ReadonlyMap<string, Machines>
+  /** Messages visible over all queues: now, and the most there ever were. */
+  readonly depths: { now(): number; readonly peak: number }
 }
 
 export const groupName = (queue: string) => `${queue}-workers`
@@ -62,13 +65,14 @@ export function createWorld(scenario: Scenario, seed: number): World {
       return make(now)
     },
   })
+  const depths = watchDepths()
   const tallies = new Map<string, Tally>()
   const machines = new Map<string, Machines>()
   const worlds = scenario.fleet.queues.map((queue) => ({ queue, world: scenario.queue(queue) }))
   for (const { queue, world } of worlds) {
     const tally = createTally(queue.startWithinSeconds, world.slots)
     const draw = random(seed, `tasks/${queue.name}`)
-    makers.set(queue.name, (now) => tally.enqueued(makeTask(queue.name, now, world, draw)))
+    makers.set(queue.sqs, (now) => tally.enqueued(makeTask(now, world, draw)))
     tallies.set(queue.name, tally)
     const attributes = { VisibilityTimeout: String(world.visibilitySeconds) }
     twin.sqs.apply(
@@ -77,7 +81,8 @@ export function createWorld(scenario: Scenario, seed: number): World {
     )
     const sqsQueue = twin.sqs.queue(queue.sqs)
     const workers = createWorkers(twin.engine, sqsQueue, random(seed, `polls/${queue.name}`), tally)
-    tally.watch(sqsQueue)
+    depths.add(sqsQueue)
+    tally.watch(sqsQueue, depths.look)
     machines.set(queue.name, {
       group: groupName(queue.name),
       workers,
@@ -90,21 +95,41 @@ export function createWorld(scenario: Scenario, seed: number): World {
   const instances = startInstances(twin, byGroup, scenario.market)
   for (const { queue, world } of worlds) {
     createGroup(twin, scenario.fleet, queue, world)
-    const make = makers.get(queue.name)
+    const make = makers.get(queue.sqs)
     const draw = random(seed, `arrivals/${queue.name}`)
     if (make) startArrivals(twin, queue.sqs, world.rate, draw, make)
   }
-  return { twin, scenario, tallies, instances, machines }
+  return { twin, scenario, tallies, instances, machines, depths }
+}
+
+/** How many messages are visible over all queues. */
+function watchDepths() {
+  const queues: Queue<Task>[] = []
+  const now = () => {
+    let sum = 0
+    for (const { visible } of queues) sum += visible
+    return sum
+  }
+  const depths = {
+    peak: 0,
+    now,
+    add: (queue: Queue<Task>) => {
+      queues.push(queue)
+    },
+    look: () => {
+      depths.peak = Math.max(depths.peak, now())
+    },
+  }
+  return depths
 }
 
 function makeTask(
-  queue: string,
   now: number,
   { taskSeconds, taskVariation }: QueueWorld,
   draw: { logNormal(mean: number, cv: number): number },
 ): Task {
   const durationMs = Math.max(1, Math.round(draw.logNormal(taskSeconds, taskVariation) * 1_000))
-  return { queue, enqueuedAt: now, durationMs, firstStartAt: null, starts: 0, completedAt: null }
+  return { enqueuedAt: now, durationMs, firstStartAt: null, starts: 0, completedAt: null }
 }
 
 /** The group as a user would have made it: tagged, and with a policy where the mode wants one. */
