@@ -69,3 +69,17 @@ function assign(queue: QueueConfig, fleet: Fleet, { byName, byTag, namedBy }: In
   if ('problem' in group) return { queue, problem: `group ${group.name}: ${group.problem}` }
   return { queue, group }
 }
+
+/**
+ * The queue that a group works for: the one that names it in the file, else the one that its tag
+ * names, when the file has it or adopts. Null: the group is none of this fleet's.
+ */
+export function queueOf(fleet: Fleet, group: GroupReading): QueueConfig | null {
+  const namedBy = fleet.queues.find((queue) => queue.group === group.name)
+  if (namedBy) return namedBy
+  if (group.queue === null) return null
+  if (fleet.tags.fleet !== null && group.fleet !== fleet.name) return null
+  const listed = fleet.queues.find(({ name }) => name === group.queue)
+  if (listed) return listed
+  return fleet.adopt ? fleet.adoptQueue(group.queue) : null
+}

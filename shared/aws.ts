@@ -3,6 +3,7 @@ import { AutoScalingClient } from '@aws-sdk/client-auto-scaling'
 import { CloudWatchClient } from '@aws-sdk/client-cloudwatch'
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb'
 import { SQSClient } from '@aws-sdk/client-sqs'
+import { SSMClient } from '@aws-sdk/client-ssm'
 
 /**
  * All the power this project has over AWS, on one page: the only place that makes a client, reads
@@ -23,6 +24,15 @@ export type Deps = {
   readonly runId: string
   /** Aborts whatever is under way shortly before the function would be killed. */
   readonly signal: AbortSignal
+}
+
+/** What drain has beyond that. */
+export type DrainDeps = Deps & {
+  readonly ssm: Pick<SSMClient, 'send'>
+  /** The name of the command's document, and of the lifecycle hook that is ours. */
+  readonly drainName: string
+  /** The queue whose delayed messages are drain's timer. */
+  readonly timerQueueUrl: string
 }
 
 /** One JSON line per call: a message and its fields. */
@@ -51,6 +61,7 @@ export const makeSqs = () => new SQSClient({ ...options, useQueueUrlAsEndpoint: 
 export const makeAutoScaling = () => new AutoScalingClient(options)
 export const makeCloudWatch = () => new CloudWatchClient(options)
 export const makeDynamoDb = () => new DynamoDBClient(options)
+export const makeSsm = () => new SSMClient(options)
 
 // Not Lambda's request id: an event that is delivered twice comes with the same one.
 export const newRunId = () => randomUUID()
@@ -59,6 +70,12 @@ export const systemClock = { now: () => Date.now() }
 
 /** What serverless.yml tells a function. Throws where a variable is missing, naming it. */
 export const environment = () => ({ stateTable: required('CELERIAC_STATE_TABLE') })
+
+/** What it tells drain beyond that. */
+export const drainEnvironment = () => ({
+  drainName: required('CELERIAC_DRAIN_NAME'),
+  timerQueueUrl: required('CELERIAC_TIMER_QUEUE_URL'),
+})
 
 function required(name: string): string {
   const value = process.env[name]

@@ -14,17 +14,30 @@ export type Group = {
   readonly arn: string
   /** The queue its tag names, or null. */
   readonly queue: string | null
+  /** The fleet its tag names, where fleets are told by a tag; or null. */
+  readonly fleet: string | null
   /** Tasks that one instance runs at a time, by its tag, or null. */
   readonly slotsPerInstance: number | null
   readonly minSize: number
   readonly maxSize: number
   readonly desired: number
   readonly instances: InstanceCounts
+  readonly members: readonly Member[]
+  /** Whether Auto Scaling itself replaces instances that Spot is likely to take. */
+  readonly capacityRebalance: boolean
+}
+
+/** One instance of a group, as Auto Scaling shows it. */
+export type Member = {
+  readonly id: string
+  /** Auto Scaling's own name for it: InService, Terminating:Wait, Standby... */
+  readonly state: string
+  readonly kind: keyof InstanceCounts
 }
 
 /** A group, or what is wrong with its description: its queue's problem, and no other queue's. */
 export type GroupReading = Group | Unreadable
-type Unreadable = Pick<Group, 'name' | 'queue'> & { readonly problem: string }
+type Unreadable = Pick<Group, 'name' | 'queue' | 'fleet'> & { readonly problem: string }
 
 /**
  * The group's instances by what they can do. Only `inService` take work: one that boots does not
@@ -55,12 +68,22 @@ export async function describeGroups(
   const tagged = byTag ? await describePages(deps, { Filters: tagFilters(fleet) }) : []
   const seen = new Set(tagged.map((group) => group.AutoScalingGroupName))
   const missing = named.filter((name) => !seen.has(name))
-  const others: AutoScalingGroup[] = []
-  for (let from = 0; from < missing.length; from += groupsPerCall) {
-    const AutoScalingGroupNames = missing.slice(from, from + groupsPerCall)
-    others.push(...(await describePages(deps, { AutoScalingGroupNames })))
+  const others = await describeNamed(deps, fleet, missing)
+  return [...tagged.map((group) => toGroup(group, fleet)), ...others]
+}
+
+/** The groups of these names that exist, whatever their tags; one call for each 100 names. */
+export async function describeNamed(
+  deps: Pick<Deps, 'autoscaling' | 'signal'>,
+  fleet: Fleet,
+  names: readonly string[],
+): Promise<GroupReading[]> {
+  const groups: AutoScalingGroup[] = []
+  for (let from = 0; from < names.length; from += groupsPerCall) {
+    const AutoScalingGroupNames = names.slice(from, from + groupsPerCall)
+    groups.push(...(await describePages(deps, { AutoScalingGroupNames })))
   }
-  return [...tagged, ...others].map((group) => toGroup(group, fleet))
+  return groups.map((group) => toGroup(group, fleet))
 }
 
 /** Writes the desired capacity at once, whatever cooldown a simple scaling policy left behind. */
@@ -102,7 +125,11 @@ async function describePages(
 function toGroup(group: AutoScalingGroup, { tags }: Fleet): GroupReading {
   const tag = (key: string) => group.Tags?.find(({ Key }) => Key === key)?.Value
   const { AutoScalingGroupARN: arn, MinSize, MaxSize, DesiredCapacity, Instances = [] } = group
-  const identity = { name: group.AutoScalingGroupName ?? '', queue: tag(tags.queue) ?? null }
+  const identity = {
+    name: group.AutoScalingGroupName ?? '',
+    queue: tag(tags.queue) ?? null,
+    fleet: tags.fleet === null ? null : (tag(tags.fleet) ?? null),
+  }
   const slots = tag(tags.concurrency) ?? null
   const lacks = (field: string) => ({ ...identity, problem: `its description lacks ${field}` })
   if (arn === undefined) return lacks('AutoScalingGroupARN')
@@ -121,6 +148,12 @@ function toGroup(group: AutoScalingGroup, { tags }: Fleet): GroupReading {
     maxSize: MaxSize,
     desired: DesiredCapacity,
     instances: countInstances(Instances),
+    members: Instances.map((instance) => ({
+      id: instance.InstanceId ?? '',
+      state: instance.LifecycleState ?? '',
+      kind: kindOf(instance),
+    })),
+    capacityRebalance: group.CapacityRebalance ?? false,
   }
 }
 

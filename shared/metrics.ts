@@ -24,6 +24,32 @@ export const metricTable = {
   QueuesFailed: { unit: 'Count', per: 'fleet' },
   /** From the start of the run until its last write before this one. */
   SweepMilliseconds: { unit: 'Milliseconds', per: 'fleet' },
+  /** How old a notice was when it was first dealt with. */
+  NoticeAgeSeconds: { unit: 'Seconds', per: 'fleet' },
+  /** From a notice's own time until Systems Manager had the command. */
+  NoticeToCommandSeconds: { unit: 'Seconds', per: 'fleet' },
+  /** From the command until the box had begun, by the command's success or the box's report. */
+  CommandToAcknowledgementSeconds: { unit: 'Seconds', per: 'fleet' },
+  /** From then until the box polled no more and had handed back what did not run. */
+  AcknowledgementToQuietSeconds: { unit: 'Seconds', per: 'fleet' },
+  /** From then until nothing ran on the box. */
+  QuietToIdleSeconds: { unit: 'Seconds', per: 'fleet' },
+  /** Messages that drained boxes gave back before any work on them had begun. */
+  TasksHandedBack: { unit: 'Count', per: 'fleet' },
+  /** Tasks that ended by themselves while their box was drained. */
+  TasksFinished: { unit: 'Count', per: 'fleet' },
+  /** Tasks that were cut short at the deadline, and their messages given back. */
+  TasksForced: { unit: 'Count', per: 'fleet' },
+  /** Drains whose command was not acknowledged in time; the log has the fault's name. */
+  DrainsUnreachable: { unit: 'Count', per: 'fleet' },
+  /** Steps of drains that failed, and drains that could not be dealt with. */
+  DrainsFailed: { unit: 'Count', per: 'fleet' },
+  /** Notices of instances that are none of the fleet's, too late or known already. */
+  NoticesIgnored: { unit: 'Count', per: 'fleet' },
+  /** Messages that could not be understood. */
+  NoticesRefused: { unit: 'Count', per: 'fleet' },
+  /** Groups of the fleet without our terminate hook: their scale-in cannot be drained. */
+  GroupsWithoutHook: { unit: 'Count', per: 'fleet' },
 } as const satisfies Record<string, { unit: StandardUnit; per: 'queue' | 'fleet' }>
 
 export type MetricName = keyof typeof metricTable

@@ -9,3 +9,6 @@ export const tickSeconds = 60
  * consistency at least one minute after producers stop sending.
  */
 export const countsSettleSeconds = 60
+
+/** From a Spot interruption warning until EC2 takes the instance: its documented best effort. */
+export const spotNoticeSeconds = 120

@@ -30,10 +30,13 @@ export function groupOf({
     name: 'video-workers',
     arn: 'arn:aws:autoscaling:us-east-1:123456789012:autoScalingGroup:1:autoScalingGroupName/video',
     queue: 'video',
+    fleet: null,
     slotsPerInstance: 1,
     minSize: 0,
     maxSize: 20,
     desired: 0,
+    members: [],
+    capacityRebalance: false,
     ...group,
     instances: { ...none, ...instances },
   }

@@ -1,12 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import talk from '../fleet.config.ts'
-import {
-  checkFleet,
-  defineFleet,
-  describeProblem,
-  extraMetrics,
-  type FleetInput,
-} from '../shared/queue-config.ts'
+import { checkFleet, defineFleet, describeProblem } from '../shared/queue-config.ts'
+import { extraMetrics, type FleetInput } from '../shared/queue-schema.ts'
 import { fleetOf, queueOf } from './fixtures.ts'
 
 const problemsOf = (input: unknown) => checkFleet(input).problems.map(describeProblem)
@@ -19,7 +14,31 @@ describe('a fleet with a mistake is refused with the path, the value and the rem
       { name: 'x', queues: { a: { promise: '3m' } } },
       [
         'queues.a.promise: "3m" does not fit; there is no such setting; there are startWithin, ' +
-          'taskTime, bootTime, concurrency, scaling, metrics, sqs, group',
+          'taskTime, bootTime, concurrency, scaling, drain, worker, metrics, sqs, group',
+      ],
+    ],
+    [
+      'a worker under two names',
+      { name: 'x', queues: { a: { worker: { unit: 'celery.service', container: 'celery' } } } },
+      [
+        'queues.a.worker: {"unit":"celery.service","container":"celery"} does not fit; name one ' +
+          "of them, such as { unit: 'celery.service' }",
+      ],
+    ],
+    [
+      'a worker whose name is a command',
+      { name: 'x', queues: { a: { worker: { program: 'celery; rm -rf /' } } } },
+      [
+        'queues.a.worker.program: "celery; rm -rf /" does not fit; write a name of letters, ' +
+          'digits and @ . : / _ -',
+      ],
+    ],
+    [
+      'an unknown key in drain',
+      { name: 'x', defaults: { drain: { limit: '1h' } } },
+      [
+        'defaults.drain.limit: "1h" does not fit; there is no such setting; there are within, ' +
+          'onRebalance',
       ],
     ],
     [
@@ -211,8 +230,26 @@ describe('what a queue comes to', () => {
         max: 9,
         target: null,
         metrics: [],
+        drainSeconds: 600,
+        drainsOnRebalance: false,
+        worker: { kind: 'all', name: '' },
       },
     ])
+  })
+  it.each([
+    ['short tasks', {}, 600, false],
+    ['tasks of a minute', { taskTime: '60s' }, 600, true],
+    ['long tasks', { taskTime: '30m' }, 18_000, true],
+    ['its own limit', { taskTime: '30m', drain: { within: '1h' } }, 3_600, true],
+    ['its own way', { taskTime: '30m', drain: { onRebalance: 'ignore' } }, 18_000, false],
+  ])('gives a drain time for ten usual tasks: %s', (_, settings, drainSeconds, drains) => {
+    expect(queueOf(settings)).toMatchObject({ drainSeconds, drainsOnRebalance: drains })
+  })
+  it('knows its worker by the one name that is given', () => {
+    expect(queueOf({ worker: { unit: 'celery@video.service' } }).worker).toEqual({
+      kind: 'unit',
+      name: 'celery@video.service',
+    })
   })
   it('resizes nothing until a mode says so', () => {
     expect(queueOf().mode).toBe('observe')

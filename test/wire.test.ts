@@ -6,12 +6,8 @@ import { PutMetricDataCommand } from '@aws-sdk/client-cloudwatch'
 import { GetItemCommand } from '@aws-sdk/client-dynamodb'
 import { GetQueueAttributesCommand, type QueueAttributeName, SQSClient } from '@aws-sdk/client-sqs'
 import { afterAll, describe, expect, it, vi } from 'vitest'
-import {
-  defineFleet,
-  type ExtraMetric,
-  extraMetrics,
-  type FleetInput,
-} from '../shared/queue-config.ts'
+import { defineFleet } from '../shared/queue-config.ts'
+import { type ExtraMetric, extraMetrics, type FleetInput } from '../shared/queue-schema.ts'
 import {
   deadlineMilliseconds,
   makeRig,

@@ -1,0 +1,215 @@
+import * as z from 'zod/mini'
+import { type Duration, parseDuration } from './duration.ts'
+import type { Problem } from './queue-checks.ts'
+
+/**
+ * The schema of `fleet.config.ts`: what a user writes, the defaults, and what is wrong with a file.
+ * queue-config.ts resolves it into what the code reads.
+ */
+
+/** What is published per queue beside BacklogPerInstance; each costs $0.30 per queue and month. */
+export const extraMetrics = ['BacklogSeconds', 'WantedCapacity', 'Shortfall'] as const
+export type ExtraMetric = (typeof extraMetrics)[number]
+
+export const scalingModes = ['observe', 'target-tracking', 'direct'] as const
+export type ScalingMode = (typeof scalingModes)[number]
+
+/** Every default on one page, each with its reason. */
+export const defaults = {
+  /** Background work that nobody watches; a queue that somebody waits for states its own. */
+  startWithin: '5m' satisfies Duration,
+  /** A prior only: the usual web product's task takes seconds, its slow ones a minute. */
+  taskTime: '30s' satisfies Duration,
+  /** A prior only: launch, boot and worker start on a prepared AMI take one to three minutes. */
+  bootTime: '2m' satisfies Duration,
+  /** One slot never overstates what an instance can do. */
+  concurrency: 1,
+  /** Nothing is resized until a person says so. */
+  mode: 'observe' satisfies ScalingMode,
+  /** An idle queue costs nothing; the group's own MinSize still holds. */
+  min: 0,
+  /**
+   * How long a drain waits for running tasks where nothing harder ends it: ten usual tasks, for
+   * P99 is about three of them, and ten minutes at least, for usual is only a prior.
+   */
+  drainTasks: 10,
+  drainSecondsLeast: 600,
+  /** By the length of the tasks: only long ones need more than the two minutes of a Spot notice. */
+  onRebalance: 'auto',
+  /** Instances learn their queue and concurrency from these tags when they start. */
+  tagQueue: 'celery:queue',
+  tagConcurrency: 'celery:concurrency',
+  /** One shard sweeps about a thousand queues well within its minute. */
+  shards: 1,
+} as const
+
+const duration = z.custom<Duration>((value) => parseDuration(value) !== null, {
+  error: "write a positive number and a unit, such as '90s', '3m' or '2h'",
+})
+const whole = (least: number) =>
+  z
+    .int({ error: `write a whole number, ${least} or more` })
+    .check(z.gte(least, { error: `write a whole number, ${least} or more` }))
+const text = (pattern: RegExp, remedy: string) =>
+  z.string({ error: remedy }).check(z.regex(pattern, { error: remedy }))
+const oneOf = <const T extends readonly string[]>(values: T) =>
+  z.enum(values, { error: `write one of ${values.map((value) => `'${value}'`).join(', ')}` })
+const flag = z.boolean({ error: 'write true or false' })
+
+const scalingSchema = z.strictObject(
+  {
+    /** `observe` and `target-tracking` publish only; `direct` also sets the desired capacity. */
+    mode: z.optional(oneOf(scalingModes)),
+    /** Instances kept whatever the backlog. */
+    min: z.optional(whole(0)),
+    /** Instances never exceeded; without it the group's own MaxSize is the limit. */
+    max: z.optional(whole(1)),
+    /** Messages per instance a target-tracking policy aims at; without it, from the promise. */
+    target: z.optional(
+      z
+        .number({ error: 'write a number above 0' })
+        .check(z.gt(0, { error: 'write a number above 0' })),
+    ),
+  },
+  { error: "write an object such as { mode: 'direct', min: 1, max: 20 }" },
+)
+
+export const rebalancePolicies = ['auto', 'drain', 'ignore'] as const
+
+const drainSchema = z.strictObject(
+  {
+    /** How long running tasks may go on once their instance is to leave, Spot aside. */
+    within: z.optional(duration),
+    /** Whether EC2's recommendation to rebalance drains; `auto` does where tasks are long. */
+    onRebalance: z.optional(oneOf(rebalancePolicies)),
+  },
+  { error: "write an object such as { within: '1h' }" },
+)
+
+/** The ways in which worker/drain.sh is told which worker is meant. */
+export const workerKinds = ['unit', 'program', 'container', 'pidfile'] as const
+
+// What the command's document lets through: nothing that a shell could read as more than a name.
+const workerName = z.optional(
+  text(/^[\w@.:/][\w@.:/-]{0,199}$/, 'write a name of letters, digits and @ . : / _ -'),
+)
+const oneName = "name one of them, such as { unit: 'celery.service' }"
+const workerSchema = z
+  .strictObject(
+    { unit: workerName, program: workerName, container: workerName, pidfile: workerName },
+    { error: oneName },
+  )
+  .check(z.refine((names) => Object.keys(names).length === 1, { error: oneName }))
+
+const settings = {
+  /** The promise: a task starts within this time of being enqueued. */
+  startWithin: z.optional(duration),
+  /** How long a task usually runs. */
+  taskTime: z.optional(duration),
+  /** From launch to the first task taken. */
+  bootTime: z.optional(duration),
+  /** Tasks that one instance runs at a time, where the group has no concurrency tag. */
+  concurrency: z.optional(whole(1)),
+  scaling: z.optional(scalingSchema),
+  /** How long a drain may take, and what begins one. */
+  drain: z.optional(drainSchema),
+  /** What keeps the worker on its box; without it a drain takes every worker there. */
+  worker: z.optional(workerSchema),
+  /** Metrics published for the queue beside BacklogPerInstance. */
+  metrics: z.optional(z.array(oneOf(extraMetrics), { error: 'write a list of metric names' })),
+}
+const anObject = { error: "write an object such as { startWithin: '3m' }" }
+const defaultsSchema = z.strictObject(settings, anObject)
+const queueSchema = z.strictObject(
+  {
+    ...settings,
+    /** The SQS queue's name or URL, where it is not the prefix and the queue's own name. */
+    sqs: z.optional(
+      text(
+        /^(https?:\/\/\S+\/)?[\w-]{1,80}(\.fifo)?$/,
+        'write the name or the URL of an SQS queue',
+      ),
+    ),
+    /** The Auto Scaling group's name, where it is not found by its tag. */
+    group: z.optional(text(/^\S.{0,254}$/, "write the Auto Scaling group's name")),
+  },
+  anObject,
+)
+const queueName = text(
+  /^[\w-]{1,80}(\.fifo)?$/,
+  'name a queue with 1 to 80 letters, digits, hyphens and underscores',
+)
+const tagKey = text(/^[\w.:/=+@-]{1,128}$/, 'write a tag key of 1 to 128 characters')
+
+export const fleetSchema = z.strictObject(
+  {
+    /** Names everything that is deployed and the metrics' Fleet dimension. */
+    name: text(/^[a-z][a-z0-9-]{0,29}$/, 'write 1 to 30 lower-case letters, digits and hyphens'),
+    /** Celery's own `queue_name_prefix`: what every SQS queue's name begins with. */
+    queueNamePrefix: z.optional(
+      text(/^[\w-]{0,60}$/, 'write letters, digits, hyphens, underscores'),
+    ),
+    tags: z.optional(
+      z.strictObject(
+        {
+          queue: z.optional(tagKey),
+          concurrency: z.optional(tagKey),
+          /** Where several fleets share an account: only groups whose tag says `name` count. */
+          fleet: z.optional(tagKey),
+        },
+        { error: "write an object such as { queue: 'celery:queue' }" },
+      ),
+    ),
+    /** How many functions share a sweep. */
+    shards: z.optional(whole(1)),
+    /** Whether a tagged group that is not in this file is taken care of, with the defaults. */
+    adopt: z.optional(flag),
+    defaults: z.optional(defaultsSchema),
+    /** Queues with settings of their own. */
+    queues: z.optional(z.record(queueName, queueSchema, { error: 'write a map of queues' })),
+    /** Queues that the defaults suit, by name. */
+    defaultQueues: z.optional(z.array(queueName, { error: 'write a list of queue names' })),
+  },
+  { error: 'write an object with the name of the fleet and its queues' },
+)
+
+export type FleetInput = z.input<
+  typeof fleetSchema
+> /** A queue's settings, or those of `defaults`, as they stand in the file. */
+export type Settings = z.output<typeof queueSchema>
+
+/** Zod's issues as problems: an unknown key lists the known ones, values stand by their paths. */
+export function problemsOf(issues: readonly z.core.$ZodIssue[], input: unknown): Problem[] {
+  return issues.flatMap((issue): Problem[] => {
+    const path = issue.path.map(String)
+    if (issue.code === 'unrecognized_keys') {
+      return issue.keys.map((key) => ({
+        path: [...path, key].join('.'),
+        value: valueAt(input, [...path, key]),
+        remedy: `there is no such setting; there are ${knownKeys(path).join(', ')}`,
+      }))
+    }
+    const remedy = issue.code === 'invalid_key' ? issue.issues[0]?.message : issue.message
+    const value = issue.code === 'invalid_key' ? path.at(-1) : valueAt(input, path)
+    return [{ path: path.join('.'), value, remedy: remedy ?? issue.message }]
+  })
+}
+
+function knownKeys(path: string[]): string[] {
+  if (path.at(-1) === 'scaling') return Object.keys(scalingSchema.shape)
+  if (path.at(-1) === 'drain') return Object.keys(drainSchema.shape)
+  if (path.at(-1) === 'worker') return Object.keys(workerSchema.shape)
+  if (path[0] === 'queues') return Object.keys(queueSchema.shape)
+  if (path[0] === 'defaults') return Object.keys(settings)
+  if (path[0] === 'tags') return ['queue', 'concurrency', 'fleet']
+  return Object.keys(fleetSchema.shape)
+}
+
+function valueAt(input: unknown, path: string[]): unknown {
+  let value = input
+  for (const key of path) {
+    if (typeof value !== 'object' || value === null) return undefined
+    value = Object.entries(value).find(([name]) => name === key)?.[1]
+  }
+  return value
+}

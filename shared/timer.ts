@@ -1,0 +1,44 @@
+import { SendMessageBatchCommand } from '@aws-sdk/client-sqs'
+import type { DrainDeps } from './aws.ts'
+
+/** "Look at this instance again then": delayed messages, for no function sleeps. */
+export type Timer = {
+  readonly instance: string
+  /** Epoch milliseconds, at most 15 minutes ahead. */
+  readonly at: number
+}
+
+// The most messages that one SendMessageBatch call takes.
+const messagesPerCall = 10
+// Ids are short; a message holds thousands, and a function should not look at so many at once.
+const instancesPerMessage = 100
+// The longest delay that SQS takes.
+const delaySecondsMax = 900
+
+/** One message for the instances that are due in the same second. Throws where any was refused. */
+export async function startTimers(deps: DrainDeps, timers: readonly Timer[]): Promise<void> {
+  const now = deps.clock.now()
+  const delayOf = ({ at }: Timer) =>
+    Math.max(0, Math.min(Math.ceil((at - now) / 1_000), delaySecondsMax))
+  const messages = [...Map.groupBy(timers, delayOf)].flatMap(([delay, list]) =>
+    chunks(list, instancesPerMessage).map((part) => ({
+      DelaySeconds: delay,
+      MessageBody: JSON.stringify({ timer: part.map(({ instance }) => instance) }),
+    })),
+  )
+  for (const batch of chunks(messages, messagesPerCall)) {
+    const command = new SendMessageBatchCommand({
+      QueueUrl: deps.timerQueueUrl,
+      Entries: batch.map((message, index) => ({ Id: String(index), ...message })),
+    })
+    const { Failed = [] } = await deps.sqs.send(command, { abortSignal: deps.signal })
+    const [refused] = Failed
+    if (refused) throw new Error(`SQS refused a timer: ${refused.Code}: ${refused.Message}`)
+  }
+}
+
+/** The list in parts of that size. */
+export const chunks = <T>(list: readonly T[], size: number): T[][] =>
+  Array.from({ length: Math.ceil(list.length / size) }, (_, index) =>
+    list.slice(index * size, (index + 1) * size),
+  )

@@ -1,0 +1,390 @@
+import { describe, expect, it } from 'vitest'
+import { nextLook, type Seen } from '../functions/drain/decide.ts'
+import { type Drain, deadlineOf, reasonOf } from '../shared/drains.ts'
+import type { Notice } from '../shared/events.ts'
+import {
+  at,
+  decided,
+  drainOf,
+  foldAll,
+  foldOnto,
+  health,
+  hook,
+  inService,
+  interruption,
+  invocation,
+  placeOf,
+  rebalance,
+  report,
+  request,
+  seen,
+  sentAt,
+  shortTasks,
+  standby,
+  state,
+  t0,
+  waiting,
+  withdrawal,
+  words,
+} from './drain/rows.ts'
+import { groupOf } from './fixtures.ts'
+
+const shape = (drain: Drain | null) =>
+  drain && reasonOf(drain) && [reasonOf(drain), (deadlineOf(drain) - t0) / 1_000]
+
+describe('what notices come to: the strongest reason and the earliest deadline', () => {
+  it.each<[string, Notice[], [string, number] | null]>([
+    ['a Spot notice leaves two minutes', [interruption(0)], ['spot', 120]],
+    ['a scale-in leaves the queue its time', [hook(0)], ['scale_in', 3_600]],
+    ['a rebalance leaves the same', [rebalance(0)], ['rebalance', 3_600]],
+    ['a request may say how long', [request(0, 600)], ['manual', 600]],
+    ['maintenance ends five minutes before it', [health(0, 7_500)], ['health', 7_200]],
+    ['Spot after rebalance is Spot', [rebalance(0), interruption(10)], ['spot', 130]],
+    ['rebalance after Spot is Spot still', [interruption(0), rebalance(0)], ['spot', 120]],
+    ['a scale-in after a request keeps its deadline', [request(0, 60), hook(5)], ['scale_in', 60]],
+    ['maintenance that is moved', [health(0, 7_500), health(9, 9_300)], ['health', 9_000]],
+    [
+      'maintenance that is moved, the old news last',
+      [health(9, 9_300), health(0, 7_500)],
+      ['health', 9_000],
+    ],
+    ['a cancelled maintenance is none', [health(0, 7_500), health(9, 7_500, true)], null],
+    ['a cancellation that comes first', [health(9, 7_500, true), health(0, 7_500)], null],
+    ['a request withdrawn', [request(0), withdrawal(5)], null],
+    ['a request anew after its withdrawal', [withdrawal(5), request(9, 99)], ['manual', 99]],
+    ['what AWS has begun is not withdrawn', [hook(0), withdrawal(5)], ['scale_in', 3_600]],
+    [
+      'a withdrawal leaves the stronger reason',
+      [request(0, 60), interruption(1), withdrawal(5)],
+      ['spot', 121],
+    ],
+    [
+      'a report of a drain that the box began',
+      [report(0, 'started', { deadline: at(90), reason: 'spot' })],
+      ['spot', 90],
+    ],
+  ])('%s', (_, notices, expected) => {
+    expect(shape(foldAll(notices, at(9)).drain)).toEqual(expected)
+  })
+
+  it.each<[string, Notice[], number, string]>([
+    ['a Spot notice after its two minutes', [interruption(0)], 120, 'stale'],
+    ['a request whose deadline has passed', [request(0, 60)], 61, 'stale'],
+    ['the same notice twice', [interruption(0), interruption(0)], 1, 'known'],
+    ['the end of an instance without a drain', [state(0, 'terminated')], 1, 'no-drain'],
+    ['an answer to nothing', [invocation(0, 'Success')], 1, 'no-drain'],
+    ['an instance that starts', [request(0), state(1, 'running')], 2, 'known'],
+    ['a box that says it has nothing to drain', [report(0, 'nothing')], 1, 'no-drain'],
+    ['a report of an earlier drain', [request(0), report(-61, 'drained')], 2, 'stale'],
+  ])('%s is ignored', (_, notices, now, reason) => {
+    expect(foldAll(notices, at(now)).ignored).toEqual([reason])
+  })
+
+  it('a rebalance is ignored where tasks end within a Spot notice', () => {
+    expect(foldAll([rebalance(0)], t0, placeOf(shortTasks))).toEqual({
+      drain: null,
+      ignored: ['short-tasks'],
+    })
+  })
+
+  it('reports date the drain by the first that says a thing, whatever their order', () => {
+    const reports = [report(9, 'drained', { finished: 1 }), report(3, 'quiet', { running: 1 })]
+    for (const order of [reports, [...reports].reverse()]) {
+      const { drain } = foldAll([hook(0), ...order], at(20))
+      expect(drain).toMatchObject({ quietAt: at(3), idleAt: at(9), acknowledgedAt: at(3) })
+      expect(drain?.worker).toMatchObject({ phase: 'drained', finished: 1 })
+    }
+  })
+
+  it.each([
+    ['Failed', 'script-failed'],
+    ['TimedOut', 'agent-unreachable'],
+    ['Cancelled', 'agent-unreachable'],
+  ])('a command that ends as %s is the fault %s', (status, name) => {
+    const drain = drainOf([hook(0)], sentAt(1, 3_600))
+    expect(foldOnto(drain, invocation(2, status)).fault).toEqual({ name, at: at(2) })
+  })
+
+  it('an acknowledgement that comes late ends the fault', () => {
+    const fault = { name: 'agent-unreachable', at: at(11) } as const
+    const drain = drainOf([hook(0)], { ...sentAt(1, 3_600), fault })
+    expect(foldOnto(drain, invocation(15, 'Success'))).toMatchObject({
+      acknowledgedAt: at(15),
+      fault: null,
+    })
+  })
+})
+
+describe('what follows', () => {
+  const acknowledged = { acknowledgedAt: at(3) }
+  const done = report(40, 'drained', { finished: 1 })
+  const running = report(40, 'running', { running: 1 })
+  const unreachable = {
+    ...sentAt(1, 3_600),
+    fault: { name: 'agent-unreachable', at: at(11) } as const,
+  }
+  const full = seen(inService, { room: 0 })
+  const rebalancing = seen(inService, { group: groupOf({ capacityRebalance: true }) })
+
+  it.each<[string, Drain, Seen, number, string[], string]>([
+    [
+      'a Spot notice is sent, and a replacement started',
+      drainOf([interruption(0)]),
+      seen(),
+      1,
+      ['send drain spot 120', 'set-aside'],
+      'draining',
+    ],
+    [
+      'with no room below max it is only sent',
+      drainOf([interruption(0)]),
+      full,
+      1,
+      ['send drain spot 120'],
+      'draining',
+    ],
+    [
+      'where Auto Scaling replaces by itself too',
+      drainOf([interruption(0)]),
+      rebalancing,
+      1,
+      ['send drain spot 120'],
+      'draining',
+    ],
+    [
+      'a scale-in is sent, its hook extended in time',
+      drainOf([hook(0)]),
+      seen(waiting),
+      1,
+      ['send drain scale_in 3600'],
+      'draining',
+    ],
+    [
+      'what was sent is not sent again',
+      drainOf([hook(0)], { ...sentAt(1, 3_600), ...acknowledged }),
+      seen(waiting),
+      5,
+      [],
+      'draining',
+    ],
+    [
+      'unless the deadline came nearer',
+      drainOf([hook(0), interruption(2)], sentAt(1, 3_600)),
+      seen(waiting),
+      3,
+      ['send drain spot 122'],
+      'draining',
+    ],
+    [
+      'by more than four seconds',
+      drainOf([request(0, 60), interruption(-62)], { ...sentAt(1, 60), ...acknowledged }),
+      full,
+      5,
+      [],
+      'draining',
+    ],
+    [
+      'nor where the run that sent it may live',
+      drainOf([hook(0)], { sent: { at: at(1), deadline: at(3_600), command: null } }),
+      seen(waiting),
+      5,
+      [],
+      'draining',
+    ],
+    [
+      'but where that run has died',
+      drainOf([hook(0)], { sent: { at: at(1), deadline: at(3_600), command: null } }),
+      seen(waiting),
+      6,
+      ['send drain scale_in 3600'],
+      'draining',
+    ],
+    ['maintenance waits for its day', drainOf([health(0, 7_500)]), seen(), 3_599, [], 'scheduled'],
+    [
+      'and begins in time for its tasks',
+      drainOf([health(0, 7_500)]),
+      seen(),
+      3_600,
+      ['send drain health 7200', 'set-aside'],
+      'draining',
+    ],
+    [
+      'an idle worker lets the hook go',
+      drainOf([hook(0), done], sentAt(1, 3_600)),
+      seen(waiting),
+      41,
+      ['complete idle'],
+      'idle',
+    ],
+    [
+      'a busy one extends it before its timeout',
+      drainOf([hook(0), running], { ...sentAt(1, 3_600), ...acknowledged }),
+      seen(waiting),
+      41,
+      ['extend'],
+      'draining',
+    ],
+    [
+      'past the budget it goes',
+      drainOf([hook(0), report(3_590, 'running', { running: 1 })], {
+        ...sentAt(1, 3_600),
+        ...acknowledged,
+      }),
+      seen(waiting),
+      3_615,
+      ['complete budget'],
+      'budget',
+    ],
+    [
+      'an unreachable box goes when the watcher had its time',
+      drainOf([hook(0)], unreachable),
+      seen(waiting),
+      131,
+      ['complete unreachable'],
+      'unreachable',
+    ],
+    [
+      'and not before',
+      { ...drainOf([hook(0)], unreachable), hook: null },
+      seen(waiting),
+      130,
+      [],
+      'draining',
+    ],
+    [
+      'a box that is gone lets the hook go',
+      drainOf([hook(0), state(9, 'terminated')], sentAt(1, 3_600)),
+      seen(waiting),
+      10,
+      ['complete gone'],
+      'gone',
+    ],
+    [
+      'as one that its group has no more',
+      drainOf([hook(0)], sentAt(1, 3_600)),
+      seen(null),
+      10,
+      ['complete gone'],
+      'gone',
+    ],
+    [
+      'a drained box leaves its group',
+      drainOf([rebalance(0), done], { ...sentAt(1, 3_600), asideAt: at(1) }),
+      seen(standby),
+      41,
+      ['terminate idle'],
+      'idle',
+    ],
+    [
+      'a drained box without a replacement too',
+      drainOf([rebalance(0), done], sentAt(1, 3_600)),
+      full,
+      41,
+      ['terminate idle'],
+      'idle',
+    ],
+    [
+      'once',
+      drainOf([rebalance(0), done], { ...sentAt(1, 3_600), terminatedAt: at(41) }),
+      full,
+      42,
+      [],
+      'draining',
+    ],
+    [
+      'a withdrawn reason resumes and takes back',
+      drainOf([request(0), withdrawal(9)], { ...sentAt(1, 3_600), asideAt: at(1) }),
+      seen(standby),
+      10,
+      ['send resume manual 3600', 'take-back'],
+      'withdrawn',
+    ],
+    [
+      'one that was not sent yet is forgotten',
+      drainOf([request(0), withdrawal(9)]),
+      seen(),
+      10,
+      [],
+      'withdrawn',
+    ],
+    [
+      'a box that nobody reached stays in service',
+      drainOf([rebalance(0)], { ...unreachable, asideAt: at(1) }),
+      seen(standby),
+      131,
+      ['take-back'],
+      'unreachable',
+    ],
+    [
+      'one that Spot takes does not',
+      drainOf([interruption(0)], { ...unreachable, asideAt: at(1) }),
+      seen(standby),
+      131,
+      [],
+      'draining',
+    ],
+    [
+      'a reclaimed one is cleared away',
+      drainOf([interruption(0)], { ...unreachable, asideAt: at(1) }),
+      seen(standby),
+      135,
+      ['terminate budget'],
+      'budget',
+    ],
+    [
+      'where no report comes it is asked',
+      drainOf([hook(0)], { ...sentAt(1, 3_600), ...acknowledged, hook: null }),
+      seen(waiting),
+      63,
+      ['send status scale_in 3600'],
+      'draining',
+    ],
+    [
+      'what is over is over',
+      drainOf([hook(0), done], { ended: { how: 'left', at: at(41) } }),
+      seen(waiting),
+      50,
+      [],
+      'ended',
+    ],
+  ])('%s', (_, drain, look, seconds, steps, why) => {
+    const decision = decided(drain, look, seconds)
+    expect([words(decision), decision.why]).toEqual([steps, why])
+    expect(words(decided(decision.drain, look, seconds))).toEqual([])
+  })
+
+  it('a command that nobody acknowledged in ten seconds has a fault', () => {
+    const drain = drainOf([hook(0)], sentAt(1, 3_600))
+    expect(decided(drain, seen(waiting), 10).drain.fault).toBeNull()
+    expect(decided(drain, seen(waiting), 11).drain.fault).toEqual({
+      name: 'agent-unreachable',
+      at: at(11),
+    })
+  })
+
+  it.each<[string, Drain, number, number | null]>([
+    ['for its acknowledgement', drainOf([interruption(0)], sentAt(1, 120)), 1, 11],
+    [
+      'for its hook, by half of its timeout',
+      drainOf([hook(0), running], { ...sentAt(1, 3_600), ...acknowledged, hook: hookOf(600) }),
+      41,
+      100,
+    ],
+    ['for the watcher, after a fault', drainOf([interruption(0)], unreachable), 12, 131],
+    ['for its last report', drainOf([interruption(0), done], sentAt(1, 120)), 41, 135],
+    [
+      'never, when it has ended',
+      drainOf([hook(0)], { ended: { how: 'left', at: at(1) } }),
+      2,
+      null,
+    ],
+  ])('the next look is %s', (_, drain, seconds, expected) => {
+    const next = nextLook(drain, at(seconds))
+    expect(next === null ? null : (next - t0) / 1_000).toBe(expected)
+  })
+})
+
+const hookOf = (timeoutSeconds: number): Drain['hook'] => ({
+  ...{ name: 'talk-drain', token: 'token-1', toWarmPool: false, extendedAt: t0 },
+  ...{ timeoutSeconds, completed: null },
+})
