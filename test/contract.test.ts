@@ -9,6 +9,7 @@ import { itemRows } from './contract/items.ts'
 import { metricRows } from './contract/metrics.ts'
 import type { Aws } from './contract/row.ts'
 import { sqsRows } from './contract/sqs.ts'
+import { sortedTable, tableRows } from './contract/tables.ts'
 import { describeWithMoto } from './moto.ts'
 
 /**
@@ -21,7 +22,8 @@ const startAt = Date.parse('2026-01-06T15:00:00Z')
 
 describeWithMoto('the twin and an AWS that nobody here wrote agree on', (moto) => {
   let real: Aws
-  const twin: Aws = createTwin({ seed: 1, startAt, makeTask: () => null }).deps
+  const moreTables = [{ name: sortedTable.TableName, sortKey: 'sk' }] as const
+  const twin: Aws = createTwin({ seed: 1, startAt, makeTask: () => null, moreTables }).deps
   beforeAll(async () => {
     const autoscaling = new AutoScalingClient(moto.client)
     const dynamodb = new DynamoDBClient(moto.client)
@@ -44,10 +46,14 @@ describeWithMoto('the twin and an AWS that nobody here wrote agree on', (moto) =
         BillingMode: 'PAY_PER_REQUEST',
       }),
     )
+    await dynamodb.send(new CreateTableCommand(sortedTable))
   })
 
-  it.each([...sqsRows, ...groupRows, ...metricRows, ...itemRows])('$name', async (row) => {
-    expect(await row.calls(twin), 'the twin').toEqual(row.expected)
-    expect(await row.calls(real), 'moto').toEqual(row.moto ? row.moto.answers : row.expected)
-  })
+  it.each([...sqsRows, ...groupRows, ...metricRows, ...itemRows, ...tableRows])(
+    '$name',
+    async (row) => {
+      expect(await row.calls(twin), 'the twin').toEqual(row.expected)
+      expect(await row.calls(real), 'moto').toEqual(row.moto ? row.moto.answers : row.expected)
+    },
+  )
 })

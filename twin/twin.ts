@@ -2,6 +2,7 @@ import type { Deps } from '../shared/aws.ts'
 import { type AutoScaling, createAutoScaling } from './aws/autoscaling.ts'
 import { type CloudWatch, createCloudWatch } from './aws/cloudwatch.ts'
 import { createDynamoDb } from './aws/dynamodb.ts'
+import type { TableDefinition } from './aws/item.ts'
 import type { Change, Service } from './aws/service.ts'
 import { createSqs, type Sqs } from './aws/sqs.ts'
 import { createEngine, type Engine } from './engine.ts'
@@ -42,6 +43,9 @@ export const twinAccount = '123456789012'
 export const twinRegion = 'us-east-1'
 const stateTable = 'state'
 
+// What the deployment's stack has made.
+const tables: readonly TableDefinition[] = [{ name: stateTable }]
+
 // Log lines are for looking back a little: a simulated day would log 100,000.
 const logLinesKept = 1_000
 
@@ -49,16 +53,18 @@ type Options<T> = {
   readonly seed: number
   readonly startAt: number
   readonly makeTask: (queue: string, body: string, now: number) => T
+  /** Tables beside the ones that the deployment's stack makes. */
+  readonly moreTables?: readonly TableDefinition[]
 }
 
-export function createTwin<T>({ seed, startAt, makeTask }: Options<T>): Twin<T> {
+export function createTwin<T>({ seed, startAt, makeTask, moreTables = [] }: Options<T>): Twin<T> {
   const engine = createEngine(startAt)
   const place = { account: twinAccount, region: twinRegion }
   const counts = random(seed, 'sqs/counts')
   const sqs = createSqs<T>({ engine, random: counts, ...place, makeTask })
   const autoscaling = createAutoScaling({ random: random(seed, 'autoscaling'), ...place })
   const cloudwatch = createCloudWatch()
-  const dynamodb = createDynamoDb([stateTable])
+  const dynamodb = createDynamoDb([...tables, ...moreTables])
   const listeners: ((change: Change) => void)[] = []
   const logged: LogLine[] = []
   const wire: Wire = { engine, faults: [], inFlight: 0, emit: (changes) => emit(changes) }

@@ -1,7 +1,7 @@
 import type { AttributeValue } from '@aws-sdk/client-dynamodb'
 import { awsError } from './service.ts'
 
-type Names = {
+export type Names = {
   readonly ExpressionAttributeNames?: Record<string, string> | undefined
   readonly ExpressionAttributeValues?: Record<string, AttributeValue> | undefined
 }
@@ -27,8 +27,7 @@ function termHolds(term: string, item: Item, names: Names): boolean {
   }
   const [, left, operator, right] = /^([#\w]+)\s*(=|<>|<=|>=|<|>)\s*(:\w+)$/.exec(term) ?? []
   if (!left || !operator || !right) throw invalid(`Syntax error near ${term}`)
-  const expected = names.ExpressionAttributeValues?.[right]
-  if (!expected) throw invalid(`An expression attribute value is not defined: ${right}`)
+  const expected = givenValue(right, names)
   const name = nameOf(left, names)
   const actual = item?.[name]
   return actual !== undefined && compare(actual, operator, expected)
@@ -52,12 +51,44 @@ function scalars(a: AttributeValue, b: AttributeValue) {
   return null
 }
 
-function nameOf(attribute: string, { ExpressionAttributeNames }: Names): string {
+/** The attribute that an expression means by a name. Throws where a `#name` is not defined. */
+export function nameOf(attribute: string, { ExpressionAttributeNames }: Names): string {
   if (!attribute.startsWith('#')) return attribute
   const name = ExpressionAttributeNames?.[attribute]
   if (!name) throw invalid(`An expression attribute name is not defined: ${attribute}`)
   return name
 }
 
+/** The value that an expression means by `:value`. Throws where it is not defined. */
+export function givenValue(value: string, { ExpressionAttributeValues }: Names): AttributeValue {
+  const given = ExpressionAttributeValues?.[value]
+  if (!given) throw invalid(`An expression attribute value is not defined: ${value}`)
+  return given
+}
+
+/** Every name and value that is given must be used, or the request is refused. */
+export function checkNames(expressions: readonly string[], names: Names): void {
+  const used = new Set(expressions.flatMap((expression) => expression.match(/[#:]\w+/g) ?? []))
+  const given = {
+    ExpressionAttributeNames: Object.keys(names.ExpressionAttributeNames ?? {}),
+    ExpressionAttributeValues: Object.keys(names.ExpressionAttributeValues ?? {}),
+  }
+  for (const [option, keys] of Object.entries(given)) {
+    if (expressions.length === 0 && keys.length > 0) {
+      throw awsError(
+        'ValidationException',
+        `${option} can only be specified when using expressions`,
+      )
+    }
+    const unused = keys.filter((key) => !used.has(key))
+    if (unused.length > 0) {
+      throw awsError(
+        'ValidationException',
+        `Value provided in ${option} unused in expressions: keys: {${unused.join(', ')}}`,
+      )
+    }
+  }
+}
+
 const invalid = (message: string) =>
-  awsError('ValidationException', `Invalid ConditionExpression: ${message}`)
+  awsError('ValidationException', `Invalid expression: ${message}`)

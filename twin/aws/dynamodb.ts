@@ -1,49 +1,160 @@
-import { type AttributeValue, GetItemCommand, PutItemCommand } from '@aws-sdk/client-dynamodb'
-import { holds } from './condition.ts'
+import {
+  BatchGetItemCommand,
+  type BatchGetItemCommandInput,
+  type ConditionalCheckFailedException,
+  DeleteItemCommand,
+  type DeleteItemCommandInput,
+  GetItemCommand,
+  PutItemCommand,
+  type PutItemCommandInput,
+  QueryCommand,
+} from '@aws-sdk/client-dynamodb'
+import { checkNames, holds } from './condition.ts'
+import { query } from './dynamodb-query.ts'
+import {
+  type Item,
+  itemBytes,
+  type Key,
+  keyOf,
+  keyWithin,
+  type Table,
+  type TableDefinition,
+} from './item.ts'
 import { type Applied, answer, awsError, notInTwin, type Service } from './service.ts'
 
-export type Item = Record<string, AttributeValue>
+export type { Item } from './item.ts'
 
-// The most that one item may hold.
+// The most that one item may hold, and the most that one BatchGetItem asks for and answers.
 const itemBytesMax = 400 * 1_024
+const keysPerBatchMax = 100
+const batchBytesMax = 16 * 1_024 * 1_024
 
-/** Tables with a string key `pk`, made beforehand by name: what the deployment's stack makes. */
-export function createDynamoDb(tables: readonly string[]): Service {
-  const stored = new Map(tables.map((table) => [table, new Map<string, Item>()]))
-  const find = (name: string | undefined) => {
-    const table = stored.get(name ?? '')
-    if (!table) throw awsError('ResourceNotFoundException', 'Requested resource not found')
-    return table
-  }
+type Tables = ReadonlyMap<string, Table>
+
+/** Tables made beforehand by name, with string keys: what the deployment's stack makes. */
+export function createDynamoDb(definitions: readonly TableDefinition[]): Service {
+  const tables: Tables = new Map(
+    definitions.map((table) => [table.name, { ...table, partitions: new Map() }]),
+  )
   return {
     apply(_now, command): Applied {
       if (command instanceof GetItemCommand) {
-        const Item = find(command.input.TableName).get(keyOf(command.input.Key))
+        const table = find(tables, command.input.TableName)
+        const Item = read(table, keyOf(table, command.input.Key))
         return answer(Item ? { Item: structuredClone(Item) } : {})
       }
-      if (command instanceof PutItemCommand) {
-        const { TableName, Item, ConditionExpression } = command.input
-        const table = find(TableName)
-        const key = keyOf(Item)
-        if (JSON.stringify(Item).length > itemBytesMax) {
-          throw awsError('ValidationException', 'Item size has exceeded the maximum allowed size')
-        }
-        if (ConditionExpression && !holds(ConditionExpression, table.get(key), command.input)) {
-          const message = 'The conditional request failed'
-          throw awsError('ConditionalCheckFailedException', message)
-        }
-        table.set(key, structuredClone(Item ?? {}))
-        return answer({}, [{ kind: 'dynamodb.put', table: TableName ?? '', key }])
+      if (command instanceof PutItemCommand) return put(tables, command.input)
+      if (command instanceof DeleteItemCommand) return remove(tables, command.input)
+      if (command instanceof QueryCommand) {
+        return answer(query(find(tables, command.input.TableName), command.input))
       }
+      if (command instanceof BatchGetItemCommand) return batchGet(tables, command.input)
       throw notInTwin('DynamoDB', command)
     },
   }
 }
 
-function keyOf(item: Item | undefined): string {
-  const key = item?.['pk']?.S
-  if (key === undefined) {
-    throw awsError('ValidationException', 'The provided key element does not match the schema')
+function put(tables: Tables, input: PutItemCommandInput): Applied {
+  const table = find(tables, input.TableName)
+  const key = keyWithin(table, input.Item)
+  const item = input.Item ?? {}
+  if (itemBytes(item) > itemBytesMax) {
+    throw awsError('ValidationException', 'Item size has exceeded the maximum allowed size')
   }
-  return key
+  const old = read(table, key)
+  checkCondition(old, input)
+  const partition = table.partitions.get(key.pk) ?? new Map<string, Item>()
+  table.partitions.set(key.pk, partition)
+  partition.set(key.sk, structuredClone(item))
+  return answer(oldItem(old, input), [
+    { kind: 'dynamodb.put', table: table.name, key: nameOf(table, key) },
+  ])
 }
+
+function remove(tables: Tables, input: DeleteItemCommandInput): Applied {
+  const table = find(tables, input.TableName)
+  const key = keyOf(table, input.Key)
+  const old = read(table, key)
+  checkCondition(old, input)
+  if (!old) return answer({})
+  const partition = table.partitions.get(key.pk)
+  partition?.delete(key.sk)
+  if (partition?.size === 0) table.partitions.delete(key.pk)
+  return answer(oldItem(old, input), [
+    { kind: 'dynamodb.deleted', table: table.name, key: nameOf(table, key) },
+  ])
+}
+
+type Conditional = Pick<
+  PutItemCommandInput,
+  | 'ConditionExpression'
+  | 'ExpressionAttributeNames'
+  | 'ExpressionAttributeValues'
+  | 'ReturnValues'
+  | 'ReturnValuesOnConditionCheckFailure'
+>
+
+function checkCondition(old: Item | undefined, input: Conditional): void {
+  const { ConditionExpression: condition, ReturnValuesOnConditionCheckFailure: onFailure } = input
+  checkNames(condition ? [condition] : [], input)
+  if (condition === undefined || holds(condition, old, input)) return
+  const error = awsError('ConditionalCheckFailedException', 'The conditional request failed')
+  const Item: ConditionalCheckFailedException['Item'] = structuredClone(old)
+  throw onFailure === 'ALL_OLD' && Item ? Object.assign(error, { Item }) : error
+}
+
+function oldItem(old: Item | undefined, { ReturnValues = 'NONE' }: Conditional): object {
+  if (ReturnValues !== 'NONE' && ReturnValues !== 'ALL_OLD') {
+    throw awsError('ValidationException', 'Return values set to invalid value')
+  }
+  return ReturnValues === 'ALL_OLD' && old ? { Attributes: structuredClone(old) } : {}
+}
+
+function batchGet(tables: Tables, { RequestItems = {} }: BatchGetItemCommandInput): Applied {
+  const asked = Object.entries(RequestItems).flatMap(([name, { Keys = [], ...options }]) => {
+    if ('ProjectionExpression' in options) {
+      throw new Error("The twin's BatchGetItem knows no ProjectionExpression")
+    }
+    const table = find(tables, name)
+    return Keys.map((Key) => ({ table, Key, key: keyOf(table, Key) }))
+  })
+  if (asked.length === 0) throw validation('1 validation error detected: no keys are asked for')
+  if (asked.length > keysPerBatchMax) {
+    throw validation('Too many items requested for the BatchGetItem call')
+  }
+  const names = asked.map(({ table, key }) => JSON.stringify([table.name, key.pk, key.sk]))
+  if (new Set(names).size < names.length) {
+    throw validation('Provided list of item keys contains duplicates')
+  }
+  const Responses: Record<string, Item[]> = Object.fromEntries(
+    asked.map(({ table }) => [table.name, []]),
+  )
+  const UnprocessedKeys: Record<string, { Keys: Item[] }> = {}
+  let bytes = 0
+  for (const { table, Key, key } of asked) {
+    const item = read(table, key)
+    bytes += item ? itemBytes(item) : 0
+    if (bytes <= batchBytesMax) {
+      if (item) Responses[table.name]?.push(structuredClone(item))
+      continue
+    }
+    // Once an answer is full, whatever is left comes back to be asked for again.
+    const left = UnprocessedKeys[table.name] ?? { ...RequestItems[table.name], Keys: [] }
+    UnprocessedKeys[table.name] = left
+    left.Keys.push(Key)
+  }
+  return answer({ Responses, UnprocessedKeys })
+}
+
+const read = ({ partitions }: Table, { pk, sk }: Key) => partitions.get(pk)?.get(sk)
+
+/** How the audit trail names an item. */
+const nameOf = ({ sortKey }: Table, { pk, sk }: Key) => (sortKey ? `${pk} ${sk}` : pk)
+
+function find(tables: Tables, name: string | undefined): Table {
+  const table = tables.get(name ?? '')
+  if (!table) throw awsError('ResourceNotFoundException', 'Requested resource not found')
+  return table
+}
+
+const validation = (message: string) => awsError('ValidationException', message)

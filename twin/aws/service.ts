@@ -18,7 +18,11 @@ export type Change =
       readonly cause: 'scale-in' | 'unhealthy'
     }
   | { readonly kind: 'cloudwatch.put'; readonly metrics: number }
-  | { readonly kind: 'dynamodb.put'; readonly table: string; readonly key: string }
+  | {
+      readonly kind: 'dynamodb.put' | 'dynamodb.deleted'
+      readonly table: string
+      readonly key: string
+    }
 
 /** A service answers a command, or throws an AWS error; what it changed is said beside it. */
 export type Applied = { readonly output: object; readonly changes: readonly Change[] }

@@ -1,0 +1,120 @@
+import type { QueryCommandInput } from '@aws-sdk/client-dynamodb'
+import { checkNames, givenValue, nameOf } from './condition.ts'
+import { type Item, itemBytes, keyItem, keyOf, type Table } from './item.ts'
+import { awsError } from './service.ts'
+
+// What one page of a query reads at most.
+const pageBytesMax = 1_024 * 1_024
+
+// Whoever asks for these gets an error here, not an answer that ignores them.
+const unknown = [
+  'FilterExpression',
+  'IndexName',
+  'KeyConditions',
+  'ProjectionExpression',
+  'QueryFilter',
+  'Select',
+] as const
+
+/**
+ * One page of one partition: `pk = :pk`, with `begins_with(sk, :start)` or a comparison of `sk`
+ * beside it. Sorted by the bytes of `sk`.
+ */
+export function query(table: Table, input: QueryCommandInput): object {
+  const asked = unknown.find((option) => input[option] !== undefined)
+  if (asked) throw new Error(`The twin's Query knows no ${asked}`)
+  const { Limit, ExclusiveStartKey, ScanIndexForward } = input
+  if (Limit !== undefined && (!Number.isInteger(Limit) || Limit < 1)) {
+    throw validation(`Value '${Limit}' at 'limit' failed to satisfy constraint: at least 1`)
+  }
+  const { pk, fits } = parse(table, input)
+  const order = ScanIndexForward === false ? -1 : 1
+  const found = [...(table.partitions.get(pk)?.entries() ?? [])]
+    .filter(([sk]) => fits(sk))
+    .sort(([a], [b]) => order * compareBytes(a, b))
+  const after = ExclusiveStartKey && keyOf(table, ExclusiveStartKey)
+  if (after && after.pk !== pk) throw validation('The provided starting key is invalid')
+  const rest = after ? found.filter(([sk]) => order * compareBytes(sk, after.sk) > 0) : found
+  const { page, last } = firstPage(
+    rest.map(([, item]) => item),
+    Limit,
+  )
+  return {
+    Items: structuredClone(page),
+    Count: page.length,
+    ScannedCount: page.length,
+    ...(last ? { LastEvaluatedKey: structuredClone(keyItem(table, last)) } : {}),
+  }
+}
+
+/**
+ * A page ends at its limit, even where nothing follows: only the next page, empty, says so. It
+ * ends as well where one item more would pass 1 MB.
+ */
+function firstPage(items: readonly Item[], limit: number | undefined) {
+  const page: Item[] = []
+  let bytes = 0
+  for (const item of items) {
+    bytes += itemBytes(item)
+    if (bytes > pageBytesMax && page.length > 0) return { page, last: page.at(-1) }
+    page.push(item)
+    if (page.length === limit) return { page, last: item }
+  }
+  return { page, last: undefined }
+}
+
+function parse(table: Table, input: QueryCommandInput) {
+  const { KeyConditionExpression: expression } = input
+  if (!expression) throw validation('Either KeyConditions or KeyConditionExpression is required')
+  if (/\bBETWEEN\b/i.test(expression)) throw new Error("The twin's Query knows no BETWEEN")
+  checkNames([expression], input)
+  const terms = expression.split(/\s+AND\s+/i).map((term) => term.trim())
+  const partition = terms.flatMap((term) => partitionKey(term, input))
+  const sorts = terms.flatMap((term) => sortCondition(term, input))
+  const [pk] = partition
+  if (pk === undefined || partition.length > 1) {
+    throw validation('Query condition missed key schema element: pk')
+  }
+  if (partition.length + sorts.length < terms.length || sorts.length > (table.sortKey ? 1 : 0)) {
+    throw validation(`Invalid KeyConditionExpression: ${expression}`)
+  }
+  return { pk, fits: sorts[0] ?? (() => true) }
+}
+
+function partitionKey(term: string, input: QueryCommandInput): string[] {
+  const [, name, value] = /^([#\w]+)\s*=\s*(:\w+)$/.exec(term) ?? []
+  if (!name || !value || nameOf(name, input) !== 'pk') return []
+  return [text(value, input)]
+}
+
+function sortCondition(term: string, input: QueryCommandInput): ((sk: string) => boolean)[] {
+  const [, prefixed, start] = /^begins_with\(\s*([#\w]+)\s*,\s*(:\w+)\s*\)$/.exec(term) ?? []
+  if (prefixed && start && nameOf(prefixed, input) === 'sk') {
+    const prefix = text(start, input)
+    return [(sk) => sk.startsWith(prefix)]
+  }
+  const [, name, operator, value] = /^([#\w]+)\s*(=|<=|>=|<|>)\s*(:\w+)$/.exec(term) ?? []
+  if (!name || !operator || !value || nameOf(name, input) !== 'sk') return []
+  const bound = text(value, input)
+  return [(sk) => compares(operator, compareBytes(sk, bound))]
+}
+
+function compares(operator: string, order: number): boolean {
+  if (operator === '=') return order === 0
+  if (operator === '<') return order < 0
+  if (operator === '<=') return order <= 0
+  return operator === '>' ? order > 0 : order >= 0
+}
+
+function text(name: string, input: QueryCommandInput): string {
+  const { S } = givenValue(name, input)
+  if (S === undefined) {
+    throw validation('One or more parameter values were invalid: Condition parameter type is not S')
+  }
+  return S
+}
+
+/** DynamoDB sorts by the bytes of UTF-8, which JavaScript's own order of strings is not. */
+const compareBytes = (a: string, b: string) => Buffer.compare(Buffer.from(a), Buffer.from(b))
+
+const validation = (message: string) => awsError('ValidationException', message)
