@@ -5,6 +5,7 @@ import { SQSClient } from '@aws-sdk/client-sqs'
 import { beforeAll, expect, it } from 'vitest'
 import { createTwin } from '../twin/twin.ts'
 import { groupRows, launchConfiguration } from './contract/groups.ts'
+import { instanceRows } from './contract/instances.ts'
 import { itemRows } from './contract/items.ts'
 import { metricRows } from './contract/metrics.ts'
 import type { Aws } from './contract/row.ts'
@@ -23,7 +24,13 @@ const startAt = Date.parse('2026-01-06T15:00:00Z')
 describeWithMoto('the twin and an AWS that nobody here wrote agree on', (moto) => {
   let real: Aws
   const moreTables = [{ name: sortedTable.TableName, sortKey: 'sk' }] as const
-  const twin: Aws = createTwin({ seed: 1, startAt, makeTask: () => null, moreTables }).deps
+  const inProcess = createTwin({ seed: 1, startAt, makeTask: () => null, moreTables })
+  // In moto what is launched is in service at once.
+  inProcess.onChange((change) => {
+    if (change.kind !== 'autoscaling.launched') return
+    inProcess.autoscaling.enterService(startAt, change.group, change.instance)
+  })
+  const twin: Aws = inProcess.deps
   beforeAll(async () => {
     const autoscaling = new AutoScalingClient(moto.client)
     const dynamodb = new DynamoDBClient(moto.client)
@@ -49,11 +56,9 @@ describeWithMoto('the twin and an AWS that nobody here wrote agree on', (moto) =
     await dynamodb.send(new CreateTableCommand(sortedTable))
   })
 
-  it.each([...sqsRows, ...groupRows, ...metricRows, ...itemRows, ...tableRows])(
-    '$name',
-    async (row) => {
-      expect(await row.calls(twin), 'the twin').toEqual(row.expected)
-      expect(await row.calls(real), 'moto').toEqual(row.moto ? row.moto.answers : row.expected)
-    },
-  )
+  const rows = [sqsRows, groupRows, instanceRows, metricRows, itemRows, tableRows]
+  it.each(rows.flat())('$name', async (row) => {
+    expect(await row.calls(twin), 'the twin').toEqual(row.expected)
+    expect(await row.calls(real), 'moto').toEqual(row.moto ? row.moto.answers : row.expected)
+  })
 })

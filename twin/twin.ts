@@ -60,17 +60,18 @@ type Options<T> = {
 export function createTwin<T>({ seed, startAt, makeTask, moreTables = [] }: Options<T>): Twin<T> {
   const engine = createEngine(startAt)
   const place = { account: twinAccount, region: twinRegion }
-  const counts = random(seed, 'sqs/counts')
-  const sqs = createSqs<T>({ engine, random: counts, ...place, makeTask })
-  const autoscaling = createAutoScaling({ random: random(seed, 'autoscaling'), ...place })
-  const cloudwatch = createCloudWatch()
-  const dynamodb = createDynamoDb([...tables, ...moreTables])
   const listeners: ((change: Change) => void)[] = []
-  const logged: LogLine[] = []
-  const wire: Wire = { engine, faults: [], inFlight: 0, emit: (changes) => emit(changes) }
   const emit = (changes: readonly Change[]) => {
     for (const change of changes) for (const listener of listeners) listener(change)
   }
+  const counts = random(seed, 'sqs/counts')
+  const sqs = createSqs<T>({ engine, random: counts, ...place, makeTask })
+  const launches = random(seed, 'autoscaling')
+  const autoscaling = createAutoScaling({ engine, random: launches, emit, ...place })
+  const cloudwatch = createCloudWatch()
+  const dynamodb = createDynamoDb([...tables, ...moreTables])
+  const logged: LogLine[] = []
+  const wire: Wire = { engine, faults: [], inFlight: 0, emit }
   const log = (level: LogLine['level']) => (message: string, fields: LogLine['fields']) => {
     logged.push({ level, message, fields })
     if (logged.length > logLinesKept) logged.splice(0, logLinesKept / 2)

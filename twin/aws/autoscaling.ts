@@ -1,82 +1,145 @@
 import {
+  CompleteLifecycleActionCommand,
   CreateAutoScalingGroupCommand,
   type CreateAutoScalingGroupCommandInput,
   DeleteAutoScalingGroupCommand,
+  type DeleteAutoScalingGroupCommandInput,
+  DeleteLifecycleHookCommand,
   DescribeAutoScalingGroupsCommand,
+  DescribeAutoScalingInstancesCommand,
+  DescribeLifecycleHooksCommand,
+  EnterStandbyCommand,
+  ExitStandbyCommand,
+  PutLifecycleHookCommand,
   PutScalingPolicyCommand,
   type PutScalingPolicyCommandInput,
+  RecordLifecycleActionHeartbeatCommand,
   SetDesiredCapacityCommand,
   type SetDesiredCapacityCommandInput,
+  SetInstanceProtectionCommand,
+  TerminateInstanceInAutoScalingGroupCommand,
 } from '@aws-sdk/client-auto-scaling'
-import type { Random } from '../random.ts'
-import { describe } from './autoscaling-describe.ts'
+import { describe, describeInstances } from './autoscaling-describe.ts'
+import {
+  addHook,
+  complete,
+  deleteHook,
+  describeHooks,
+  heartbeat,
+  putHook,
+} from './autoscaling-hooks.ts'
+import { enterStandby, exitStandby, protect, terminateInstance } from './autoscaling-instances.ts'
 import type { CloudWatch } from './cloudwatch.ts'
-import { type Group, type Instance, liveInstances, settle } from './groups.ts'
+import { findGroup, type Group, type Instance, invalid, liveInstances } from './groups.ts'
+import { type Context, closeAll, loseBox, passHealthCheck, resize, settle } from './lifecycle.ts'
 import { type Applied, answer, awsError, type Change, notInTwin, type Service } from './service.ts'
 import { evaluate, minutesNeeded, warmupSecondsDefault } from './target-tracking.ts'
 
+/**
+ * Auto Scaling: groups, their instances, lifecycle hooks and target tracking. The world says what
+ * EC2 does. Whoever calls a method that returns changes passes them on; what time ends by itself,
+ * a hook's timeout, is passed on from here. Capacity Rebalancing is a flag that is shown: the twin
+ * launches no replacement and ends no instance on a rebalance recommendation.
+ */
 export type AutoScaling = Service & {
   /** The groups, for the world and for whoever judges; functions see DescribeAutoScalingGroups. */
   readonly groups: ReadonlyMap<string, Group>
   /** The instance runs and passes its health check. */
   enterService(now: number, group: string, instance: string): void
-  /** EC2 no longer has the instance healthy; the group replaces it. */
+  /**
+   * EC2 no longer has the instance, or not healthy: a live one is replaced, by way of the terminate
+   * hooks; one that they hold already is held no longer. On standby nobody looks.
+   */
   markUnhealthy(now: number, group: string, instance: string): Change[]
-  /** EC2 has ended the instance. */
-  forget(group: string, instance: string): void
+  /** EC2 has ended the instance: the group no longer lists it, and no hook waits for it. */
+  forget(group: string, instance: string): Change[]
   /** One evaluation of every scaling policy, as its alarms do each minute. */
   evaluatePolicies(now: number, cloudwatch: CloudWatch): Change[]
 }
 
-type Options = { readonly random: Random; readonly account: string; readonly region: string }
-type State = Options & { readonly groups: Map<string, Group> }
+type Options = Context & { readonly account: string; readonly region: string }
+type State = {
+  readonly account: string
+  readonly region: string
+  readonly context: Context
+  readonly groups: Map<string, Group>
+}
 
-export function createAutoScaling(options: Options): AutoScaling {
-  const state: State = { ...options, groups: new Map() }
+export function createAutoScaling({ account, region, ...context }: Options): AutoScaling {
+  const state: State = { account, region, context, groups: new Map() }
   const instanceOf = (group: string, id: string) => state.groups.get(group)?.instances.get(id)
   return {
     groups: state.groups,
-    apply: (now, command) => apply(state, now, command),
-    enterService(now, group, id) {
+    apply: (_now, command) => apply(state, command),
+    enterService(_now, group, id) {
       const instance = instanceOf(group, id)
-      if (instance?.state !== 'Pending') return
-      instance.state = 'InService'
-      instance.inServiceAt = now
+      if (instance?.state.startsWith('Pending')) passHealthCheck(context, instance)
     },
-    markUnhealthy(now, group, id) {
-      const instance = instanceOf(group, id)
+    markUnhealthy(_now, name, id) {
+      const instance = instanceOf(name, id)
       if (!instance) return []
       instance.healthy = false
-      return settle(find(state, group), now, state.random)
+      const group = findGroup(state.groups, name)
+      return [...loseBox(context, group, instance), ...settle(context, group)]
     },
-    forget(group, id) {
-      state.groups.get(group)?.instances.delete(id)
+    forget(name, id) {
+      const group = state.groups.get(name)
+      const instance = group?.instances.get(id)
+      if (!group || !instance) return []
+      group.instances.delete(id)
+      return closeAll(group, instance, { by: 'gone', result: null })
     },
     evaluatePolicies: (now, cloudwatch) =>
       [...state.groups.values()].flatMap((group) => followPolicies(state, group, now, cloudwatch)),
   }
 }
 
-function apply(state: State, now: number, command: object): Applied {
+function apply(state: State, command: object): Applied {
   if (command instanceof DescribeAutoScalingGroupsCommand) {
     return answer(describe(state.groups, command.input))
   }
-  if (command instanceof SetDesiredCapacityCommand) return setDesired(state, now, command.input)
-  if (command instanceof CreateAutoScalingGroupCommand) return create(state, now, command.input)
-  if (command instanceof PutScalingPolicyCommand) return putPolicy(state, command.input)
-  if (command instanceof DeleteAutoScalingGroupCommand) {
-    const group = find(state, command.input.AutoScalingGroupName)
-    if (group.instances.size > 0 && !command.input.ForceDelete) {
-      const message = 'You cannot delete an AutoScalingGroup while there are instances still in it.'
-      throw awsError('ResourceInUseFault', message)
-    }
-    state.groups.delete(group.name)
-    return answer({}, [{ kind: 'autoscaling.group', group: group.name }])
+  if (command instanceof DescribeAutoScalingInstancesCommand) {
+    return answer(describeInstances(state.groups, command.input))
   }
+  if (command instanceof SetDesiredCapacityCommand) return setDesired(state, command.input)
+  if (command instanceof CreateAutoScalingGroupCommand) return create(state, command.input)
+  if (command instanceof DeleteAutoScalingGroupCommand) return remove(state, command.input)
+  if (command instanceof PutScalingPolicyCommand) return putPolicy(state, command.input)
+  return applyToInstances(state, command)
+}
+
+function applyToInstances(state: State, command: object): Applied {
+  if (command instanceof CompleteLifecycleActionCommand) return complete(state, command.input)
+  if (command instanceof RecordLifecycleActionHeartbeatCommand) {
+    return heartbeat(state, command.input)
+  }
+  if (command instanceof TerminateInstanceInAutoScalingGroupCommand) {
+    return terminateInstance(state, command.input)
+  }
+  if (command instanceof EnterStandbyCommand) return enterStandby(state, command.input)
+  if (command instanceof ExitStandbyCommand) return exitStandby(state, command.input)
+  if (command instanceof SetInstanceProtectionCommand) return protect(state, command.input)
+  if (command instanceof PutLifecycleHookCommand) return putHook(state, command.input)
+  if (command instanceof DescribeLifecycleHooksCommand) return describeHooks(state, command.input)
+  if (command instanceof DeleteLifecycleHookCommand) return deleteHook(state, command.input)
   throw notInTwin('Auto Scaling', command)
 }
 
-function create(state: State, now: number, input: CreateAutoScalingGroupCommandInput): Applied {
+/** By force the instances go with the group, and hooks do not run. */
+function remove(state: State, input: DeleteAutoScalingGroupCommandInput): Applied {
+  const group = findGroup(state.groups, input.AutoScalingGroupName)
+  if (group.instances.size > 0 && !input.ForceDelete) {
+    const message = 'You cannot delete an AutoScalingGroup while there are instances still in it.'
+    throw awsError('ResourceInUseFault', message)
+  }
+  const ended = [...group.instances.values()].flatMap((instance) =>
+    closeAll(group, instance, { by: 'gone', result: null }),
+  )
+  state.groups.delete(group.name)
+  return answer({}, [{ kind: 'autoscaling.group', group: group.name }, ...ended])
+}
+
+function create(state: State, input: CreateAutoScalingGroupCommandInput): Applied {
   const name = input.AutoScalingGroupName ?? ''
   if (state.groups.has(name)) {
     throw awsError('AlreadyExistsFault', `AutoScalingGroup by this name already exists - ${name}`)
@@ -93,25 +156,29 @@ function create(state: State, now: number, input: CreateAutoScalingGroupCommandI
     tags: new Map((input.Tags ?? []).map(({ Key, Value }) => [Key ?? '', Value ?? ''])),
     instances: new Map(),
     policies: new Map(),
+    hooks: new Map(),
+    capacityRebalance: input.CapacityRebalance ?? false,
+    protectsNew: input.NewInstancesProtectedFromScaleIn ?? false,
     warmupSeconds: input.DefaultInstanceWarmup ?? null,
     minSize,
     maxSize,
     desired: 0,
   }
-  state.groups.set(name, group)
   const wanted = input.DesiredCapacity ?? minSize
   checkBounds(group, wanted)
+  for (const hook of input.LifecycleHookSpecificationList ?? []) addHook(group, hook)
+  state.groups.set(name, group)
   group.desired = wanted
-  const changes = settle(group, now, state.random)
+  const changes = settle(state.context, group)
   return answer({}, [{ kind: 'autoscaling.group', group: name }, ...changes])
 }
 
-function setDesired(state: State, now: number, input: SetDesiredCapacityCommandInput): Applied {
-  const group = find(state, input.AutoScalingGroupName)
+function setDesired(state: State, input: SetDesiredCapacityCommandInput): Applied {
+  const group = findGroup(state.groups, input.AutoScalingGroupName)
   const { DesiredCapacity: to } = input
   if (to === undefined) throw invalid('DesiredCapacity is required')
   checkBounds(group, to)
-  return answer({}, resize(state, group, now, to, 'api'))
+  return answer({}, resize(state.context, group, to, 'api'))
 }
 
 function checkBounds(group: Group, desired: number): void {
@@ -124,16 +191,8 @@ function checkBounds(group: Group, desired: number): void {
   )
 }
 
-function resize(state: State, group: Group, now: number, to: number, by: 'api' | 'policy') {
-  if (to === group.desired) return []
-  const from = group.desired
-  group.desired = to
-  const change: Change = { kind: 'autoscaling.desired', group: group.name, from, to, by }
-  return [change, ...settle(group, now, state.random)]
-}
-
 function putPolicy(state: State, input: PutScalingPolicyCommandInput): Applied {
-  const group = find(state, input.AutoScalingGroupName)
+  const group = findGroup(state.groups, input.AutoScalingGroupName)
   const tracking = input.TargetTrackingConfiguration
   const metric = tracking?.CustomizedMetricSpecification
   if (input.PolicyType !== 'TargetTrackingScaling' || !metric || !tracking.TargetValue) {
@@ -168,16 +227,8 @@ function followPolicies(state: State, group: Group, now: number, cloudwatch: Clo
     const values = cloudwatch.lastMinutes(now, policy, minutesNeeded)
     return evaluate(policy, { values, desired, minSize, maxSize, warm, warming })
   })
-  return resize(state, group, now, Math.max(...wanted), 'policy')
+  return resize(state.context, group, Math.max(...wanted), 'policy')
 }
 
 const isWarm = ({ inServiceAt }: Instance, now: number, seconds: number) =>
   inServiceAt !== null && now - inServiceAt >= seconds * 1_000
-
-function find({ groups }: State, name: string | undefined): Group {
-  const group = groups.get(name ?? '')
-  if (!group) throw invalid(`AutoScalingGroup name not found - AutoScalingGroup ${name} not found`)
-  return group
-}
-
-const invalid = (message: string) => awsError('ValidationError', message)

@@ -1,3 +1,5 @@
+import type { ActionResult, Cause, Transition } from './groups.ts'
+
 /** What a call, or time, changed: the audit trail from which tests and invariants judge. */
 export type Change =
   | { readonly kind: 'sqs.queue-created' | 'sqs.queue-deleted'; readonly queue: string }
@@ -12,11 +14,53 @@ export type Change =
     }
   | { readonly kind: 'autoscaling.launched'; readonly group: string; readonly instance: string }
   | {
+      /** EC2 begins to end the box: whatever held the instance does so no longer. */
       readonly kind: 'autoscaling.terminating'
       readonly group: string
       readonly instance: string
-      readonly cause: 'scale-in' | 'unhealthy'
+      readonly cause: Cause
     }
+  | {
+      /** A hook holds the instance: EventBridge's lifecycle action event. */
+      readonly kind: 'autoscaling.hook'
+      readonly group: string
+      readonly instance: string
+      readonly hook: string
+      readonly token: string
+      readonly transition: Transition
+      readonly heartbeatSeconds: number
+      readonly metadata: string | null
+      readonly origin: 'EC2' | 'AutoScalingGroup'
+      readonly destination: 'EC2' | 'AutoScalingGroup'
+    }
+  | {
+      readonly kind: 'autoscaling.heartbeat'
+      readonly group: string
+      readonly instance: string
+      readonly hook: string
+      /** When the timeout now ends the action, epoch milliseconds. */
+      readonly until: number
+    }
+  | {
+      readonly kind: 'autoscaling.hook-ended'
+      readonly group: string
+      readonly instance: string
+      readonly hook: string
+      /**
+       * `gone`: the box, or the launch that was held, is no more. `skipped`: another hook of the
+       * instance was abandoned. `deleted`: the hook itself was.
+       */
+      readonly by: 'complete' | 'timeout' | 'global-timeout' | 'gone' | 'skipped' | 'deleted'
+      /** What was decided; null where nothing was. */
+      readonly result: ActionResult | null
+    }
+  | {
+      readonly kind: 'autoscaling.standby'
+      readonly group: string
+      readonly instance: string
+      readonly state: 'Standby' | 'InService'
+    }
+  | { readonly kind: 'autoscaling.protection'; readonly group: string; readonly instance: string }
   | { readonly kind: 'cloudwatch.put'; readonly metrics: number }
   | {
       readonly kind: 'dynamodb.put' | 'dynamodb.deleted'
