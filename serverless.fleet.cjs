@@ -3,6 +3,7 @@
  * Loading it checks the configuration, so that a mistake ends a deployment before it has begun.
  */
 const { describeProblem } = require('./shared/queue-config.ts')
+const { drainRules } = require('./shared/rules.ts')
 
 const fleet = loadFleet()
 const { name, queueNamePrefix, tags, shards } = fleet
@@ -24,6 +25,15 @@ const taggedGroups = {
   ...(tags.fleet && { StringEquals: { [resourceTag(tags.fleet)]: name } }),
 }
 
+// Instances carry the group's tags when those propagate at launch.
+const instanceTag = (key) => `ssm:resourceTag/${key}`
+const taggedInstances = {
+  StringLike: {
+    [instanceTag(tags.queue)]: '*',
+    ...(tags.fleet && { [instanceTag(tags.fleet)]: name }),
+  },
+}
+
 const everyMinute = Array.from({ length: shards }, (_, shard) => ({
   eventBridge: {
     schedule: 'rate(1 minute)',
@@ -33,6 +43,35 @@ const everyMinute = Array.from({ length: shards }, (_, shard) => ({
     deadLetterQueueArn: { 'Fn::GetAtt': ['UndeliveredQueue', 'Arn'] },
   },
 }))
+
+// The same for drain, by way of its queue: what EventBridge could not deliver is kept as well.
+const toDrain = { Arn: { 'Fn::GetAtt': ['DrainQueue', 'Arn'] }, Id: 'drain' }
+const kept = { DeadLetterConfig: { Arn: { 'Fn::GetAtt': ['UndeliveredQueue', 'Arn'] } } }
+
+/** A rule that hands matching events, or each minute's input, to drain's queue. */
+const ruleOf = (when, target, MaximumEventAgeInSeconds) => ({
+  Type: 'AWS::Events::Rule',
+  Properties: {
+    ...when,
+    Targets: [{ ...toDrain, ...kept, ...target, RetryPolicy: { MaximumEventAgeInSeconds } }],
+  },
+})
+
+/** The resources of every rule that feeds drain, for a deployment of that name. */
+const drainRuleResources = (deployment) => ({
+  ...Object.fromEntries(
+    drainRules(`${deployment}-drain`).map(({ name, pattern, ageSeconds }) => [
+      `Drain${name}Rule`,
+      ruleOf({ EventPattern: pattern }, {}, ageSeconds),
+    ]),
+  ),
+  ...Object.fromEntries(
+    everyMinute.map(({ eventBridge: { input } }) => [
+      `DrainSweep${input.shard}Rule`,
+      ruleOf({ ScheduleExpression: 'rate(1 minute)' }, { Input: JSON.stringify(input) }, 60),
+    ]),
+  ),
+})
 
 // The role tells groups by their tag alone, so one that is only named would stay as it is.
 const untagged = fleet.queues
@@ -47,4 +86,12 @@ for (const problem of [...fleet.warnings, ...untagged]) {
   console.error(`Warning: ${describeProblem(problem)}`)
 }
 
-module.exports = { name, queueNamePrefix, taggedGroups, everyMinute }
+/** Called by the framework, which knows the stage. */
+module.exports = async ({ resolveVariable }) => ({
+  name,
+  queueNamePrefix,
+  taggedGroups,
+  taggedInstances,
+  everyMinute,
+  drainRules: drainRuleResources(`${name}-${await resolveVariable('sls:stage')}`),
+})

@@ -246,6 +246,7 @@ async function sweep(queues: number): Promise<void> {
     cloudwatch: aws.makeCloudWatch(),
     dynamodb: aws.makeDynamoDb(),
     clock: aws.systemClock,
+    drainName: 'talk-prod-drain',
     stateTable: 'state',
     log: { info: quiet, warn: quiet, error: quiet },
   }

@@ -19,6 +19,8 @@ export type Deps = {
   readonly clock: { now(): number }
   /** The table that remembers what AWS cannot be asked. */
   readonly stateTable: string
+  /** The name of the lifecycle hook that is ours, and of the document that drains. */
+  readonly drainName: string
   readonly log: Log
   /** Another for each run: tells a run's own repeated write from another run's. */
   readonly runId: string
@@ -29,10 +31,8 @@ export type Deps = {
 /** What drain has beyond that. */
 export type DrainDeps = Deps & {
   readonly ssm: Pick<SSMClient, 'send'>
-  /** The name of the command's document, and of the lifecycle hook that is ours. */
-  readonly drainName: string
-  /** The queue whose delayed messages are drain's timer. */
-  readonly timerQueueUrl: string
+  /** The name of the queue whose delayed messages are drain's timer. */
+  readonly timerQueue: string
 }
 
 /** One JSON line per call: a message and its fields. */
@@ -69,13 +69,13 @@ export const newRunId = () => randomUUID()
 export const systemClock = { now: () => Date.now() }
 
 /** What serverless.yml tells a function. Throws where a variable is missing, naming it. */
-export const environment = () => ({ stateTable: required('CELERIAC_STATE_TABLE') })
+export const environment = () => ({
+  stateTable: required('CELERIAC_STATE_TABLE'),
+  drainName: required('CELERIAC_DRAIN_NAME'),
+})
 
 /** What it tells drain beyond that. */
-export const drainEnvironment = () => ({
-  drainName: required('CELERIAC_DRAIN_NAME'),
-  timerQueueUrl: required('CELERIAC_TIMER_QUEUE_URL'),
-})
+export const drainEnvironment = () => ({ timerQueue: required('CELERIAC_TIMER_QUEUE') })
 
 function required(name: string): string {
   const value = process.env[name]

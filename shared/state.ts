@@ -14,16 +14,23 @@ export type ShardMemory = {
   readonly queues: Readonly<Record<string, QueueMemory>>
 }
 
-export type QueueMemory = {
+export type QueueMemory = z.output<typeof queueMemory>
+const queueMemory = z.object({
   /** Epoch milliseconds of the first of the unbroken readings that found the queue empty. */
-  readonly emptySince: number
-}
+  emptySince: z.nullable(z.number()),
+  /** Since when less than the desired capacity was wanted, and the most of it in that time. */
+  surplus: z.nullable(z.object({ since: z.number(), most: z.number() })),
+})
 
 const forgotten: ShardMemory = { version: 0, queues: {} }
 
-const bodySchema = z.record(z.string(), z.object({ emptySince: z.number() }))
+const bodySchema = z.record(z.string(), queueMemory)
 
-const keyOf = ({ shard, of }: Tick) => ({ pk: { S: `backlog#${shard}/${of}` } })
+// The sort key is for items that are listed together, such as drains; a shard's memory is alone.
+const keyOf = ({ shard, of }: Tick) => ({
+  pk: { S: `backlog#${shard}/${of}` },
+  sk: { S: 'memory' },
+})
 
 /** One consistent read. An item that cannot be understood counts as none and is written anew. */
 export async function readMemory(

@@ -1,5 +1,6 @@
 import { SendMessageBatchCommand } from '@aws-sdk/client-sqs'
 import type { DrainDeps } from './aws.ts'
+import { queueUrl } from './queues.ts'
 
 /** "Look at this instance again then": delayed messages, for no function sleeps. */
 export type Timer = {
@@ -15,8 +16,15 @@ const instancesPerMessage = 100
 // The longest delay that SQS takes.
 const delaySecondsMax = 900
 
-/** One message for the instances that are due in the same second. Throws where any was refused. */
-export async function startTimers(deps: DrainDeps, timers: readonly Timer[]): Promise<void> {
+/**
+ * One message for the instances that are due in the same second. The queue is where their group
+ * is, by its ARN. Throws where any message was refused.
+ */
+export async function startTimers(
+  deps: DrainDeps,
+  timers: readonly Timer[],
+  groupArn: string,
+): Promise<void> {
   const now = deps.clock.now()
   const delayOf = ({ at }: Timer) =>
     Math.max(0, Math.min(Math.ceil((at - now) / 1_000), delaySecondsMax))
@@ -28,7 +36,7 @@ export async function startTimers(deps: DrainDeps, timers: readonly Timer[]): Pr
   )
   for (const batch of chunks(messages, messagesPerCall)) {
     const command = new SendMessageBatchCommand({
-      QueueUrl: deps.timerQueueUrl,
+      QueueUrl: queueUrl(deps.timerQueue, groupArn),
       Entries: batch.map((message, index) => ({ Id: String(index), ...message })),
     })
     const { Failed = [] } = await deps.sqs.send(command, { abortSignal: deps.signal })

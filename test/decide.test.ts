@@ -4,10 +4,15 @@ import { type Decision, decide } from '../functions/backlog/decide.ts'
 import { tasksPerSlot, wantedCapacity } from '../functions/backlog/sizing.ts'
 import type { Group } from '../shared/fleet.ts'
 import type { QueueConfig } from '../shared/queue-config.ts'
+import type { QueueMemory } from '../shared/state.ts'
 import { countsOf, groupOf, queueOf } from './fixtures.ts'
 
 const now = Date.parse('2026-01-06T15:00:00Z')
-const secondsAgo = (seconds: number) => ({ emptySince: now - seconds * 1_000 })
+const secondsAgo = (seconds: number) => now - seconds * 1_000
+const emptyFor = (seconds: number): QueueMemory => ({
+  emptySince: secondsAgo(seconds),
+  surplus: null,
+})
 
 // Ten tasks a slot: the first at once, and nine in the 90 s that are left of 270.
 const direct = {
@@ -23,6 +28,8 @@ const summary = (decision: Decision) => ({
   ...(decision.kind === 'resize' ? { desired: decision.desired } : {}),
 })
 
+const alone = { draining: 0, hooked: true, remembered: null }
+
 type Row = {
   name: string
   queue?: object
@@ -30,6 +37,9 @@ type Row = {
   notVisible?: number
   group?: Parameters<typeof groupOf>[0]
   emptyForSeconds?: number
+  surplus?: { forSeconds: number; most: number }
+  draining?: number
+  hooked?: boolean
   expected: ReturnType<typeof summary>
 }
 
@@ -142,6 +152,65 @@ describe('what a queue decides', () => {
       expected: { kind: 'resize', reason: 'idle', desired: 3 },
     },
     {
+      name: 'a doomed instance still counts in its group, and is no capacity',
+      visible: 100,
+      group: { desired: 10, instances: { inService: 10 } },
+      draining: 2,
+      expected: { kind: 'resize', reason: 'backlog', desired: 12 },
+    },
+    {
+      name: 'up to max',
+      visible: 200,
+      group: { desired: 19, instances: { inService: 19 } },
+      draining: 3,
+      expected: { kind: 'resize', reason: 'backlog', desired: 20 },
+    },
+    {
+      name: 'and is not scaled in while it still counts',
+      group: { desired: 2, instances: { inService: 2 } },
+      queue: { ...direct, scaling: { mode: 'direct', min: 1 } },
+      draining: 1,
+      emptyForSeconds: 300,
+      expected: { kind: 'hold', reason: 'steady' },
+    },
+    {
+      name: 'fewer would do for a moment: hold',
+      visible: 50,
+      group: { desired: 9 },
+      surplus: { forSeconds: 599, most: 6 },
+      expected: { kind: 'hold', reason: 'busy' },
+    },
+    {
+      name: 'fewer have done for ten minutes: down to the most of them',
+      visible: 50,
+      group: { desired: 9 },
+      surplus: { forSeconds: 600, most: 6 },
+      expected: { kind: 'resize', reason: 'surplus', desired: 6 },
+    },
+    {
+      name: 'but not where the group would end its victim as it works',
+      visible: 50,
+      group: { desired: 9 },
+      surplus: { forSeconds: 600, most: 6 },
+      hooked: false,
+      expected: { kind: 'hold', reason: 'no-hook' },
+    },
+    {
+      name: 'a long boot is not undone so soon',
+      queue: { ...direct, startWithin: '690s', bootTime: '9m' },
+      visible: 50,
+      group: { desired: 9 },
+      surplus: { forSeconds: 1_619, most: 6 },
+      expected: { kind: 'hold', reason: 'busy' },
+    },
+    {
+      name: 'a capacity that somebody lowered meanwhile begins anew',
+      visible: 50,
+      group: { desired: 6 },
+      surplus: { forSeconds: 600, most: 8 },
+      expected: { kind: 'hold', reason: 'busy' },
+    },
+    {
       name: 'observe leaves a group alone whatever waits',
       queue: { ...direct, scaling: { mode: 'observe' } },
       visible: 500,
@@ -157,14 +226,19 @@ describe('what a queue decides', () => {
   it.each(rows)('$name', (row) => {
     const queue = queueOf(row.queue ?? direct)
     const counts = countsOf(row.visible ?? 0, row.notVisible)
-    const remembered = row.emptyForSeconds === undefined ? null : secondsAgo(row.emptyForSeconds)
-    const decision = decide(queue, { counts, group: groupOf(row.group), remembered }, now)
+    const emptySince = row.emptyForSeconds === undefined ? null : secondsAgo(row.emptyForSeconds)
+    const surplus = row.surplus
+      ? { since: secondsAgo(row.surplus.forSeconds), most: row.surplus.most }
+      : null
+    const { draining = 0, hooked = true } = row
+    const snapshot = { counts, group: groupOf(row.group), draining, hooked }
+    const decision = decide(queue, { ...snapshot, remembered: { emptySince, surplus } }, now)
     expect(summary(decision)).toEqual(row.expected)
   })
 
   it('holds a queue whose counts cannot be read, and says what was wrong with them', () => {
     const counts = { unreadable: 'ApproximateNumberOfMessages is missing' }
-    expect(decide(queueOf(direct), { counts, group: groupOf(), remembered: null }, now)).toEqual({
+    expect(decide(queueOf(direct), { ...alone, counts, group: groupOf() }, now)).toEqual({
       kind: 'unreadable',
       reason: 'counts-unreadable',
       detail: 'ApproximateNumberOfMessages is missing',
@@ -173,25 +247,25 @@ describe('what a queue decides', () => {
 })
 
 describe('what a queue remembers', () => {
-  const memoryOf = (visible: number, remembered: { emptySince: number } | null) => {
-    const snapshot = { counts: countsOf(visible), group: groupOf(), remembered }
+  const memoryOf = (visible: number, remembered: QueueMemory | null) => {
+    const snapshot = { ...alone, counts: countsOf(visible), group: groupOf(), remembered }
     const decision = decide(queueOf(direct), snapshot, now)
     return decision.kind === 'unreadable' ? undefined : decision.memory
   }
   it('the first empty reading is now', () => {
-    expect(memoryOf(0, null)).toEqual({ emptySince: now })
+    expect(memoryOf(0, null)).toEqual(emptyFor(0))
   })
   it('a further empty reading keeps the first', () => {
-    expect(memoryOf(0, secondsAgo(300))).toEqual(secondsAgo(300))
+    expect(memoryOf(0, emptyFor(300))).toEqual(emptyFor(300))
   })
   it('a message ends it', () => {
-    expect(memoryOf(1, secondsAgo(300))).toBeNull()
+    expect(memoryOf(1, emptyFor(300))?.emptySince).toBeNull()
   })
 })
 
 describe('what is published', () => {
   const measuresOf = (visible: number, group: Parameters<typeof groupOf>[0], queue = direct) => {
-    const snapshot = { counts: countsOf(visible), group: groupOf(group), remembered: null }
+    const snapshot = { ...alone, counts: countsOf(visible), group: groupOf(group) }
     const decision = decide(queueOf(queue), snapshot, now)
     if (decision.kind === 'unreadable') throw new Error(decision.detail)
     return decision.measures
@@ -279,6 +353,11 @@ describe('whatever the situation', () => {
     visible: fc.integer({ min: 0, max: 100_000 }),
     notVisible: fc.integer({ min: 0, max: 100_000 }),
     emptyForSeconds: fc.option(fc.integer({ min: 0, max: 3_600 })),
+    surplus: fc.option(
+      fc.record({ forSeconds: fc.integer({ min: 0, max: 3_600 }), most: fc.nat({ max: 60 }) }),
+    ),
+    draining: fc.integer({ min: 0, max: 5 }),
+    hooked: fc.boolean(),
   })
   type Situation = typeof situation extends fc.Arbitrary<infer S> ? S : never
   const resolve = (s: Situation): { queue: QueueConfig; group: Group } => {
@@ -290,9 +369,12 @@ describe('whatever the situation', () => {
   }
   const decideFor = (s: Situation, visible = s.visible) => {
     const { queue, group } = resolve(s)
-    const remembered = s.emptyForSeconds === null ? null : secondsAgo(s.emptyForSeconds)
+    const emptySince = s.emptyForSeconds === null ? null : secondsAgo(s.emptyForSeconds)
+    const surplus = s.surplus && { since: secondsAgo(s.surplus.forSeconds), most: s.surplus.most }
     const counts = countsOf(visible, s.notVisible)
-    return { queue, group, decision: decide(queue, { counts, group, remembered }, now) }
+    const snapshot = { counts, group, draining: s.draining, hooked: s.hooked }
+    const remembered = { emptySince, surplus }
+    return { queue, group, decision: decide(queue, { ...snapshot, remembered }, now) }
   }
 
   it('a resize stays within the bounds of the file and the group, and changes something', () => {
@@ -308,11 +390,12 @@ describe('whatever the situation', () => {
       }),
     )
   })
-  it('nothing is scaled in while anything waits or runs', () => {
+  it('while anything waits or runs, only a drain and ten minutes of surplus scale in', () => {
     fc.assert(
       fc.property(situation, (s) => {
         const { group, decision } = decideFor(s)
-        if (s.visible + s.notVisible === 0) return
+        const surplus = s.hooked && (s.surplus?.forSeconds ?? 0) >= 600
+        if (s.visible + s.notVisible === 0 || surplus) return
         const to = decision.kind === 'resize' ? decision.desired : group.desired
         expect(to).toBeGreaterThanOrEqual(group.desired)
       }),
@@ -336,7 +419,9 @@ describe('whatever the situation', () => {
         if (decision.kind !== 'resize') return
         const counts = countsOf(s.visible, s.notVisible)
         const next = { ...group, desired: decision.desired }
-        const again = decide(queue, { counts, group: next, remembered: decision.memory }, now)
+        const { draining, hooked } = s
+        const snapshot = { counts, group: next, draining, hooked, remembered: decision.memory }
+        const again = decide(queue, snapshot, now)
         expect(again.kind).toBe('hold')
       }),
     )

@@ -42,9 +42,11 @@ export type Fault = { readonly command: string; readonly about?: string; readonl
 export const twinAccount = '123456789012'
 export const twinRegion = 'us-east-1'
 const stateTable = 'state'
+/** The lifecycle hook and the document that drain, as a deployment would name them. */
+export const twinDrainName = 'talk-prod-drain'
 
 // What the deployment's stack has made.
-const tables: readonly TableDefinition[] = [{ name: stateTable }]
+const tables: readonly TableDefinition[] = [{ name: stateTable, sortKey: 'sk' }]
 
 // Log lines are for looking back a little: a simulated day would log 100,000.
 const logLinesKept = 1_000
@@ -87,6 +89,7 @@ export function createTwin<T>({ seed, startAt, makeTask, moreTables = [] }: Opti
     ...clients,
     clock: { now: () => engine.now },
     stateTable,
+    drainName: twinDrainName,
     log: { info: log('info'), warn: log('warn'), error: log('error') },
     signal: new AbortController().signal,
   }

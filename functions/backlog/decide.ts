@@ -9,6 +9,10 @@ import { backlogTarget, wantedCapacity } from './sizing.ts'
 export type Snapshot = {
   readonly counts: CountsReading
   readonly group: Group
+  /** Instances in service whose drain has begun: they take no more work. */
+  readonly draining: number
+  /** Whether the group waits for a drain before it ends an instance; asked when it matters. */
+  readonly hooked: boolean
   readonly remembered: QueueMemory | null
 }
 
@@ -39,8 +43,12 @@ export type Reason =
   | 'capped-by-max'
   /** Fewer than min were desired. */
   | 'below-min'
-  /** Fewer would do, but something waits or runs and a scale-in would pick its victim blindly. */
+  /** Fewer would do, but not for as long yet as makes a boot worth undoing. */
   | 'busy'
+  /** Fewer have done for a while: down to the most of them; a drain lets running tasks end. */
+  | 'surplus'
+  /** The same, but the group has no terminate hook and would end its victim as it works. */
+  | 'no-hook'
   /** It looks empty, but not yet for as long as the counts take to settle. */
   | 'settling'
   /** It is empty: down to min. */
@@ -62,12 +70,17 @@ type Measured = {
   readonly reason: Exclude<Reason, 'counts-unreadable'>
   readonly measures: Measures
   /** To be remembered until the next run. */
-  readonly memory: QueueMemory | null
+  readonly memory: QueueMemory
 }
 
 // A scale-in wants every reading empty for as long as the counts take to settle. Two runs a minute
 // apart must do: the schedule starts a run some seconds early or late, hence the margin.
 const emptyMilliseconds = (countsSettleSeconds - 10) * 1_000
+
+// An instance that is not needed is kept this long: what comes in waves comes back, and a boot that
+// is undone sooner costs more than the idle time. Three boots where those are long.
+const surplusSecondsLeast = 600
+const surplusBoots = 3
 
 /** Whether this queue's group is to be resized, to what, and why. `now` in epoch milliseconds. */
 export function decide(queue: QueueConfig, snapshot: Snapshot, now: number): Decision {
@@ -75,11 +88,16 @@ export function decide(queue: QueueConfig, snapshot: Snapshot, now: number): Dec
   if ('unreadable' in counts) {
     return { kind: 'unreadable', reason: 'counts-unreadable', detail: counts.unreadable }
   }
-  // 1. What is there, and since when it has been nothing.
+  // 1. What is there, what would fit, and since when. The doomed still count in the group.
   const { min, max } = bounds(queue, group)
-  const measures = measure(queue, counts, group, max)
+  const measures = measure(queue, snapshot, counts, max)
+  const capacity = Math.max(min, Math.min(measures.wanted, max))
+  const fitting = Math.min(capacity + snapshot.draining, max)
   const empty = counts.visible + counts.notVisible === 0
-  const memory = empty ? { emptySince: remembered?.emptySince ?? now } : null
+  const memory = {
+    emptySince: empty ? (remembered?.emptySince ?? now) : null,
+    surplus: surplusOf(remembered, fitting, group.desired, now),
+  }
   const hold = (reason: Measured['reason']) => ({ kind: 'hold', reason, measures, memory }) as const
   const resize = (reason: Measured['reason'], desired: number) =>
     ({ kind: 'resize', reason, desired, measures, memory }) as const
@@ -88,17 +106,35 @@ export function decide(queue: QueueConfig, snapshot: Snapshot, now: number): Dec
   if (queue.mode !== 'direct') return hold(queue.mode)
 
   // 3. More, at once: a task that waits is the promise at stake.
-  const fitting = Math.max(min, Math.min(measures.wanted, max))
   const capped = measures.shortfall > 0 ? 'capped-by-max' : null
   if (fitting > group.desired) {
     return resize(capped ?? (measures.wanted < min ? 'below-min' : 'backlog'), fitting)
   }
-  if (fitting === group.desired) return hold(capped ?? 'steady')
+  if (memory.surplus === null) return hold(capped ?? 'steady')
 
-  // 4. Less, only when nothing waits or runs, and not on the strength of a single reading.
-  if (memory === null) return hold('busy')
-  if (now - memory.emptySince < emptyMilliseconds) return hold('settling')
-  return resize('idle', fitting)
+  // 4. Less: all of it when nothing waits or runs, on more than a single reading; else what was not
+  //    wanted for a while, and only where a drain lets running tasks end.
+  if (memory.emptySince !== null) {
+    const settled = now - memory.emptySince >= emptyMilliseconds
+    return settled ? resize('idle', fitting) : hold('settling')
+  }
+  const { since, most } = memory.surplus
+  const surplusSeconds = Math.max(surplusSecondsLeast, surplusBoots * queue.bootSeconds)
+  if (now - since < surplusSeconds * 1_000) return hold('busy')
+  if (!snapshot.hooked) return hold('no-hook')
+  return { ...resize('surplus', Math.min(most, max)), memory: { ...memory, surplus: null } }
+}
+
+/** What was wanted since less than the capacity is wanted; a capacity that changed begins anew. */
+function surplusOf(
+  remembered: QueueMemory | null,
+  fitting: number,
+  desired: number,
+  now: number,
+): QueueMemory['surplus'] {
+  if (fitting >= desired) return null
+  const { since, most } = remembered?.surplus ?? { since: now, most: fitting }
+  return most < desired ? { since, most: Math.max(most, fitting) } : { since: now, most: fitting }
 }
 
 /** The tighter of the file's bounds and the group's own; where they contradict, max wins. */
@@ -107,9 +143,14 @@ function bounds(queue: QueueConfig, group: Group) {
   return { min: Math.min(Math.max(queue.min, group.minSize), max), max }
 }
 
-function measure(queue: QueueConfig, counts: Counts, group: Group, max: number): Measures {
+function measure(
+  queue: QueueConfig,
+  { group, draining }: Snapshot,
+  counts: Counts,
+  max: number,
+): Measures {
   const slots = group.slotsPerInstance ?? queue.slotsPerInstance
-  const { inService } = group.instances
+  const inService = group.instances.inService - draining
   const target = backlogTarget(queue, slots)
   const wanted = wantedCapacity(queue, slots, counts)
   return {

@@ -9,15 +9,17 @@ import {
   makeSqs,
   systemClock,
 } from '../../shared/aws.ts'
+import { isLeaving, listDrains } from '../../shared/drains.ts'
 import { each } from '../../shared/each.ts'
 import { parseTick, type Tick } from '../../shared/events.ts'
-import { describeGroups, setDesired } from '../../shared/fleet.ts'
+import { describeGroups, type Member, setDesired } from '../../shared/fleet.ts'
 import { lambda } from '../../shared/lambda.ts'
+import { terminateHooks } from '../../shared/lifecycle.ts'
 import { publish } from '../../shared/metrics.ts'
 import type { Fleet } from '../../shared/queue-config.ts'
 import { queueUrl, readCounts } from '../../shared/queues.ts'
 import { shardOf } from '../../shared/shards.ts'
-import { readMemory, type ShardMemory, writeMemory } from '../../shared/state.ts'
+import { type QueueMemory, readMemory, type ShardMemory, writeMemory } from '../../shared/state.ts'
 import { type Decided, decide } from './decide.ts'
 import {
   errorOf,
@@ -33,7 +35,7 @@ import {
 /** Every minute: measure each queue and its group, publish the backlog, resize, and say why. */
 export const backlog = (fleet: Fleet) => async (tick: Tick, deps: Deps) => {
   const now = deps.clock.now()
-  const seen = await gather(deps, fleet, tick)
+  const seen = await gather(deps, fleet, tick, now)
   logFailures(deps.log, seen.failures)
   const decided = seen.measured.map((one) => ({
     ...one,
@@ -43,24 +45,43 @@ export const backlog = (fleet: Fleet) => async (tick: Tick, deps: Deps) => {
   return record(deps, fleet, { now, tick, decided, ...acted }, seen.failures)
 }
 
-async function gather(deps: Deps, fleet: Fleet, tick: Tick) {
-  const [groups, memory] = await Promise.all([describeGroups(deps, fleet), readMemory(deps, tick)])
+async function gather(deps: Deps, fleet: Fleet, tick: Tick, now: number) {
+  const [groups, memory, drains] = await Promise.all([
+    describeGroups(deps, fleet),
+    readMemory(deps, tick),
+    listDrains(deps),
+  ])
+  const leaving = new Set(
+    drains.flatMap(({ drain }) => (drain && isLeaving(drain, now) ? drain.instance : [])),
+  )
   const mine = assignGroups(fleet, groups, (name) => shardOf(name, tick.of) === tick.shard)
   const outcomes = await each(mine, async (assigned) => {
     if ('problem' in assigned) throw new Error(assigned.problem)
     const { queue, group } = assigned
     const counts = await readCounts(deps, queueUrl(queue.sqs, group.arn))
     const remembered = memory.queues[queue.name] ?? null
-    return { queue, snapshot: { counts, group, remembered } }
+    const draining = group.members.filter((member) => isDraining(member, leaving)).length
+    const snapshot = { counts, group, draining, hooked: true, remembered }
+    const asks = decide(queue, snapshot, now).reason === 'surplus'
+    return { queue, snapshot: { ...snapshot, hooked: asks && (await isHooked(deps, group.name)) } }
   })
   const measured = outcomes.flatMap((outcome) => ('value' in outcome ? [outcome.value] : []))
   return { memory, measured, failures: failuresOf(outcomes, 'measure') }
 }
 
+const isDraining = ({ id, kind }: Member, leaving: ReadonlySet<string>) =>
+  kind === 'inService' && leaving.has(id)
+
+/** Looks once more before a capacity is lowered while work runs. */
+const isHooked = async (deps: Deps, group: string) =>
+  (await terminateHooks(deps, group)).some(({ name }) => name === deps.drainName)
+
 /** The write of the memory comes first: of two runs at once, only the one that wrote it acts. */
 async function act(deps: Deps, tick: Tick, memory: ShardMemory, decided: readonly Decided[]) {
   const remembered = decided.flatMap(({ queue, decision }) =>
-    decision.kind !== 'unreadable' && decision.memory ? [[queue.name, decision.memory]] : [],
+    decision.kind !== 'unreadable' && isWorthKeeping(decision.memory)
+      ? [[queue.name, decision.memory]]
+      : [],
   )
   const written = await writeMemory(deps, tick, memory, Object.fromEntries(remembered))
   if (written === 'superseded') return { superseded: true, failures: [] }
@@ -70,6 +91,9 @@ async function act(deps: Deps, tick: Tick, memory: ShardMemory, decided: readonl
   })
   return { superseded: false, failures: failuresOf(outcomes, 'act') }
 }
+
+const isWorthKeeping = ({ emptySince, surplus }: QueueMemory) =>
+  emptySince !== null || surplus !== null
 
 /** Ends in error when any queue failed, after everything else has been said and done. */
 async function record(

@@ -64,7 +64,7 @@ export function logRun(log: Log, run: Run): Report {
   return { ...run.tick, superseded: run.superseded, queues }
 }
 
-function reportOf({ queue, snapshot: { group }, decision }: Decided): QueueReport {
+function reportOf({ queue, snapshot: { group, draining }, decision }: Decided): QueueReport {
   const { inService, pending, leaving, standby, unhealthy } = group.instances
   return {
     queue: queue.name,
@@ -75,7 +75,7 @@ function reportOf({ queue, snapshot: { group }, decision }: Decided): QueueRepor
     desired: group.desired,
     to: decision.kind === 'resize' ? decision.desired : group.desired,
     ...(decision.kind === 'unreadable' ? { detail: decision.detail } : decision.measures),
-    ...{ inService, pending, leaving, standby, unhealthy },
+    ...{ inService, draining, pending, leaving, standby, unhealthy },
   }
 }
 

@@ -95,7 +95,8 @@ async function concludeAll(
   const timers = items.flatMap(({ claimed, timerAt }) =>
     timerAt === null ? [] : { instance: claimed.kept.drain.instance, at: timerAt },
   )
-  const [started] = await each([timers], (list) => startTimers(deps, list))
+  const arn = claims[0]?.located.seen.group.arn ?? ''
+  const [started] = await each([timers], (list) => startTimers(deps, list, arn))
   const outcomes = await each(items, async ({ claimed, own, timerAt }) => {
     const drain = await conclude(deps, claimed, own, timerAt)
     if (started && 'error' in started && timerAt !== null) throw started.error

@@ -50,6 +50,7 @@ export async function makeRig(depths: Readonly<Record<string, number>>): Promise
   const deps = {
     ...clients,
     clock: systemClock,
+    drainName: 'talk-prod-drain',
     stateTable: table,
     log: { info: collect('info'), warn: collect('warn'), error: collect('error') },
     signal: AbortSignal.timeout(deadlineMilliseconds),
