@@ -137,10 +137,13 @@ function surplusOf(
   return most < desired ? { since, most: Math.max(most, fitting) } : { since: now, most: fitting }
 }
 
-/** The tighter of the file's bounds and the group's own; where they contradict, max wins. */
-function bounds(queue: QueueConfig, group: Group) {
-  const max = Math.min(queue.max ?? group.maxSize, group.maxSize)
-  return { min: Math.min(Math.max(queue.min, group.minSize), max), max }
+/**
+ * The tighter of the file's bounds and the group's own. The file's max wins over its min, but
+ * not over the group's: Auto Scaling refuses a capacity below MinSize.
+ */
+function bounds(queue: QueueConfig, { minSize, maxSize }: Group) {
+  const max = Math.max(Math.min(queue.max ?? maxSize, maxSize), minSize)
+  return { min: Math.min(Math.max(queue.min, minSize), max), max }
 }
 
 function measure(
