@@ -2,8 +2,10 @@ import { AutoScalingClient, CreateLaunchConfigurationCommand } from '@aws-sdk/cl
 import { CloudWatchClient } from '@aws-sdk/client-cloudwatch'
 import { CreateTableCommand, DynamoDBClient } from '@aws-sdk/client-dynamodb'
 import { SQSClient } from '@aws-sdk/client-sqs'
+import { SSMClient } from '@aws-sdk/client-ssm'
 import { beforeAll, expect, it } from 'vitest'
 import { createTwin } from '../twin/twin.ts'
+import { documentRows } from './contract/documents.ts'
 import { groupRows, launchConfiguration } from './contract/groups.ts'
 import { instanceRows } from './contract/instances.ts'
 import { itemRows } from './contract/items.ts'
@@ -30,6 +32,7 @@ describeWithMoto('the twin and an AWS that nobody here wrote agree on', (moto) =
     if (change.kind !== 'autoscaling.launched') return
     inProcess.autoscaling.enterService(startAt, change.group, change.instance)
   })
+  for (const id of ['i-0', 'i-1']) inProcess.ssm.register(id)
   const twin: Aws = inProcess.deps
   beforeAll(async () => {
     const autoscaling = new AutoScalingClient(moto.client)
@@ -37,7 +40,8 @@ describeWithMoto('the twin and an AWS that nobody here wrote agree on', (moto) =
     const sqs = new SQSClient({ ...moto.client, useQueueUrlAsEndpoint: false })
     const compression = { disableRequestCompression: true }
     const cloudwatch = new CloudWatchClient({ ...moto.client, ...compression })
-    real = { sqs, autoscaling, cloudwatch, dynamodb }
+    const ssm = new SSMClient(moto.client)
+    real = { sqs, autoscaling, cloudwatch, dynamodb, ssm }
     await autoscaling.send(
       new CreateLaunchConfigurationCommand({
         LaunchConfigurationName: launchConfiguration,
@@ -56,7 +60,7 @@ describeWithMoto('the twin and an AWS that nobody here wrote agree on', (moto) =
     await dynamodb.send(new CreateTableCommand(sortedTable))
   })
 
-  const rows = [sqsRows, groupRows, instanceRows, metricRows, itemRows, tableRows]
+  const rows = [sqsRows, groupRows, instanceRows, metricRows, itemRows, tableRows, documentRows]
   it.each(rows.flat())('$name', async (row) => {
     expect(await row.calls(twin), 'the twin').toEqual(row.expected)
     expect(await row.calls(real), 'moto').toEqual(row.moto ? row.moto.answers : row.expected)

@@ -1,3 +1,4 @@
+import type { SSMClient } from '@aws-sdk/client-ssm'
 import type { Deps } from '../shared/aws.ts'
 import { type AutoScaling, createAutoScaling } from './aws/autoscaling.ts'
 import { type CloudWatch, createCloudWatch } from './aws/cloudwatch.ts'
@@ -5,6 +6,7 @@ import { createDynamoDb } from './aws/dynamodb.ts'
 import type { TableDefinition } from './aws/item.ts'
 import type { Change, Service } from './aws/service.ts'
 import { createSqs, type Sqs } from './aws/sqs.ts'
+import { createSsm, type Ssm } from './aws/ssm.ts'
 import { createEngine, type Engine } from './engine.ts'
 import { random } from './random.ts'
 
@@ -16,8 +18,9 @@ export type Twin<T> = {
   readonly autoscaling: AutoScaling
   readonly cloudwatch: CloudWatch
   readonly dynamodb: Service
+  readonly ssm: Ssm
   /** What one run of a function is given: the same `send` as the SDK clients, an id of its own. */
-  readonly deps: Deps
+  readonly deps: TwinDeps
   /** Every line that functions logged, newest last; for tests and reports. */
   readonly logged: LogLine[]
   /** Calls that were sent and not answered yet: none may be left when a handler resolves. */
@@ -29,6 +32,8 @@ export type Twin<T> = {
   /** Passes on changes that time made, as calls do by themselves. */
   emit(changes: readonly Change[]): void
 }
+
+export type TwinDeps = Deps & { readonly ssm: Pick<SSMClient, 'send'> }
 
 export type LogLine = {
   readonly level: 'info' | 'warn' | 'error'
@@ -72,6 +77,7 @@ export function createTwin<T>({ seed, startAt, makeTask, moreTables = [] }: Opti
   const autoscaling = createAutoScaling({ engine, random: launches, emit, ...place })
   const cloudwatch = createCloudWatch()
   const dynamodb = createDynamoDb([...tables, ...moreTables])
+  const ssm = createSsm({ engine, random: random(seed, 'ssm'), account: twinAccount, emit })
   const logged: LogLine[] = []
   const wire: Wire = { engine, faults: [], inFlight: 0, emit }
   const log = (level: LogLine['level']) => (message: string, fields: LogLine['fields']) => {
@@ -84,7 +90,8 @@ export function createTwin<T>({ seed, startAt, makeTask, moreTables = [] }: Opti
     autoscaling: { send: send(wire, autoscaling) },
     cloudwatch: { send: send(wire, cloudwatch) },
     dynamodb: { send: send(wire, dynamodb) },
-  } as unknown as Pick<Deps, 'sqs' | 'autoscaling' | 'cloudwatch' | 'dynamodb'>
+    ssm: { send: send(wire, ssm) },
+  } as unknown as Pick<TwinDeps, 'sqs' | 'autoscaling' | 'cloudwatch' | 'dynamodb' | 'ssm'>
   const common = {
     ...clients,
     clock: { now: () => engine.now },
@@ -101,6 +108,7 @@ export function createTwin<T>({ seed, startAt, makeTask, moreTables = [] }: Opti
     autoscaling,
     cloudwatch,
     dynamodb,
+    ssm,
     get deps() {
       return { ...common, runId: `run-${++runs}` }
     },

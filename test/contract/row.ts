@@ -1,7 +1,7 @@
-import type { Deps } from '../../shared/aws.ts'
+import type { TwinDeps } from '../../twin/twin.ts'
 
 /** What a row speaks to: the twin's clients or real ones. */
-export type Aws = Pick<Deps, 'sqs' | 'autoscaling' | 'cloudwatch' | 'dynamodb'>
+export type Aws = Pick<TwinDeps, 'sqs' | 'autoscaling' | 'cloudwatch' | 'dynamodb' | 'ssm'>
 
 export type Row = {
   readonly name: string

@@ -1,3 +1,4 @@
+import type { CommandInvocationStatus } from '@aws-sdk/client-ssm'
 import type { ActionResult, Cause, Transition } from './groups.ts'
 
 /** What a call, or time, changed: the audit trail from which tests and invariants judge. */
@@ -61,6 +62,30 @@ export type Change =
       readonly state: 'Standby' | 'InService'
     }
   | { readonly kind: 'autoscaling.protection'; readonly group: string; readonly instance: string }
+  | { readonly kind: 'ssm.document'; readonly document: string }
+  | {
+      readonly kind: 'ssm.sent'
+      readonly command: string
+      readonly document: string
+      readonly instances: readonly string[]
+    }
+  | {
+      /** The agent of an instance is handed a command: the world runs it. */
+      readonly kind: 'ssm.command'
+      readonly command: string
+      readonly instance: string
+      readonly document: string
+      readonly parameters: Readonly<Record<string, readonly string[]>>
+    }
+  | {
+      /** EventBridge's invocation status-change event. */
+      readonly kind: 'ssm.invocation'
+      readonly command: string
+      readonly instance: string
+      readonly document: string
+      readonly status: CommandInvocationStatus
+      readonly requestedAt: number
+    }
   | { readonly kind: 'cloudwatch.put'; readonly metrics: number }
   | {
       readonly kind: 'dynamodb.put' | 'dynamodb.deleted'
