@@ -5,6 +5,7 @@ import { SQSClient } from '@aws-sdk/client-sqs'
 import { SSMClient } from '@aws-sdk/client-ssm'
 import { beforeAll, expect, it } from 'vitest'
 import { createTwin } from '../twin/twin.ts'
+import { messageRows } from './contract/batches.ts'
 import { documentRows } from './contract/documents.ts'
 import { groupRows, launchConfiguration } from './contract/groups.ts'
 import { instanceRows } from './contract/instances.ts'
@@ -60,7 +61,16 @@ describeWithMoto('the twin and an AWS that nobody here wrote agree on', (moto) =
     await dynamodb.send(new CreateTableCommand(sortedTable))
   })
 
-  const rows = [sqsRows, groupRows, instanceRows, metricRows, itemRows, tableRows, documentRows]
+  const rows = [
+    sqsRows,
+    messageRows,
+    groupRows,
+    instanceRows,
+    metricRows,
+    itemRows,
+    tableRows,
+    documentRows,
+  ]
   it.each(rows.flat())('$name', async (row) => {
     expect(await row.calls(twin), 'the twin').toEqual(row.expected)
     expect(await row.calls(real), 'moto').toEqual(row.moto ? row.moto.answers : row.expected)

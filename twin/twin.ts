@@ -72,7 +72,7 @@ export function createTwin<T>({ seed, startAt, makeTask, moreTables = [] }: Opti
     for (const change of changes) for (const listener of listeners) listener(change)
   }
   const counts = random(seed, 'sqs/counts')
-  const sqs = createSqs<T>({ engine, random: counts, ...place, makeTask })
+  const sqs = createSqs<T>({ engine, random: counts, emit, ...place, makeTask })
   const launches = random(seed, 'autoscaling')
   const autoscaling = createAutoScaling({ engine, random: launches, emit, ...place })
   const cloudwatch = createCloudWatch()

@@ -24,7 +24,7 @@ async function queueOf(aws: Aws, QueueName: string, messages: number): Promise<s
   return QueueUrl
 }
 
-const countsOf = (aws: Aws, QueueUrl: string) =>
+export const countsOf = (aws: Aws, QueueUrl: string) =>
   outcome(
     aws.sqs.send(new GetQueueAttributesCommand({ QueueUrl, AttributeNames: [...counts] })),
     ({ Attributes }) => counts.map((name) => Attributes?.[name]).join(' '),

@@ -5,6 +5,14 @@ import type { ActionResult, Cause, Transition } from './groups.ts'
 export type Change =
   | { readonly kind: 'sqs.queue-created' | 'sqs.queue-deleted'; readonly queue: string }
   | { readonly kind: 'sqs.sent' | 'sqs.deleted'; readonly queue: string; readonly message: number }
+  | {
+      /** A message has been received too often: `to` is its number in the dead-letter queue. */
+      readonly kind: 'sqs.moved'
+      readonly queue: string
+      readonly message: number
+      readonly deadLetterQueue: string
+      readonly to: number
+    }
   | { readonly kind: 'autoscaling.group'; readonly group: string }
   | {
       readonly kind: 'autoscaling.desired'

@@ -1,7 +1,7 @@
 import type { Engine } from '../engine.ts'
 import type { Random } from '../random.ts'
 import { awsError } from './service.ts'
-import type { Queue } from './sqs-queue.ts'
+import type { Queue, Redrive } from './sqs-queue.ts'
 
 type Counts = { readonly visible: number; readonly inFlight: number; readonly delayed: number }
 /** What was read, and the truth at that moment. */
@@ -72,6 +72,16 @@ function attributesOf(reading: Counts, queue: Queue<unknown>, names: readonly st
     ApproximateNumberOfMessagesDelayed: String(reading.delayed),
     VisibilityTimeout: String(queue.visibilityMs / 1_000),
     DelaySeconds: String(queue.delayMs / 1_000),
+    QueueArn: arnOf(queue),
+    ...(queue.redrive ? { RedrivePolicy: policyOf(queue.redrive) } : {}),
+  }
+  // A queue without one is asked for it all the same, and answers nothing.
+  if (!queue.redrive && names.includes('RedrivePolicy')) {
+    return attributesOf(
+      reading,
+      queue,
+      names.filter((name) => name !== 'RedrivePolicy'),
+    )
   }
   const unknown = names.find((name) => name !== 'All' && !(name in all))
   if (unknown !== undefined) {
@@ -83,6 +93,15 @@ function attributesOf(reading: Counts, queue: Queue<unknown>, names: readonly st
   )
   return { Attributes: Object.fromEntries(asked) }
 }
+
+/** The ARN of the queue that a URL names: its region and account are in the URL. */
+export function arnOf({ url, name }: Pick<Queue<unknown>, 'url' | 'name'>): string {
+  const [, region, account] = /^https:\/\/sqs\.([\w-]+)\.\S+\/(\d+)\//.exec(url) ?? []
+  return `arn:aws:sqs:${region}:${account}:${name}`
+}
+
+const policyOf = ({ target, maxReceiveCount }: Redrive<unknown>) =>
+  JSON.stringify({ deadLetterTargetArn: arnOf(target), maxReceiveCount })
 
 const same = (a: Counts, b: Counts) =>
   a.visible === b.visible && a.inFlight === b.inFlight && a.delayed === b.delayed

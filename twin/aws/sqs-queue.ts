@@ -7,7 +7,11 @@ export type Message<T> = {
   /** What the message means to the world. */
   readonly task: T
   readonly sentAt: number
+  /** The queue that gave it up, and its number there; null where it was sent. */
+  readonly from: { readonly queue: string; readonly id: number } | null
   receives: number
+  /** When it was received first. */
+  receivedAt: number | null
   place: 'delayed' | 'visible' | 'inFlight' | 'deleted'
   /** The number of the latest receive; a handle of an earlier one is stale. */
   receipt: number
@@ -23,6 +27,8 @@ export type Queue<T> = {
   readonly url: string
   readonly visibilityMs: number
   readonly delayMs: number
+  /** Where a message goes that was received that often and comes up again. */
+  readonly redrive: Redrive<T> | null
   /** Every message not deleted. */
   readonly messages: Map<number, Message<T>>
   /** In order of becoming visible; may still hold messages deleted since. */
@@ -38,9 +44,16 @@ export type Queue<T> = {
   onVisible: () => void
 }
 
-type QueueOptions = Pick<Queue<unknown>, 'name' | 'url' | 'visibilityMs' | 'delayMs'>
+export type Redrive<T> = {
+  readonly target: Queue<T>
+  readonly maxReceiveCount: number
+  /** Told of a message that has moved, by its number here and there. */
+  readonly moved: (message: number, to: number) => void
+}
 
-export const createQueue = <T>(options: QueueOptions): Queue<T> => ({
+type QueueOptions<T> = Pick<Queue<T>, 'name' | 'url' | 'visibilityMs' | 'delayMs' | 'redrive'>
+
+export const createQueue = <T>(options: QueueOptions<T>): Queue<T> => ({
   ...options,
   messages: new Map(),
   waiting: createDeque(),
@@ -60,20 +73,32 @@ export function send<T>(
   task: T,
   delayMs: number,
 ): Message<T> {
-  const message: Message<T> = {
-    id: ++queue.sent,
+  const message = enter(queue, {
     body,
     task,
     sentAt: engine.now,
+    from: null,
     receives: 0,
+    receivedAt: null,
+  })
+  if (delayMs === 0) show(queue, message)
+  else engine.at(engine.now + delayMs, () => show(queue, message))
+  return message
+}
+
+type Entered<T> = Omit<Message<T>, 'id' | 'place' | 'receipt' | 'invisibleUntil'>
+
+/** Where every message is before it is visible. */
+function enter<T>(queue: Queue<T>, entered: Entered<T>): Message<T> {
+  const message: Message<T> = {
+    id: ++queue.sent,
+    ...entered,
     place: 'delayed',
     receipt: 0,
     invisibleUntil: 0,
   }
   queue.messages.set(message.id, message)
   queue.delayed++
-  if (delayMs === 0) show(queue, message)
-  else engine.at(engine.now + delayMs, () => show(queue, message))
   return message
 }
 
@@ -89,7 +114,12 @@ export function receive<T>(
     const message = take(queue.waiting)
     if (!message) break
     if (message.place !== 'visible') continue
+    if (queue.redrive && message.receives >= queue.redrive.maxReceiveCount) {
+      bury(queue, message, queue.redrive)
+      continue
+    }
     message.receives++
+    message.receivedAt ??= engine.now
     message.receipt++
     queue.visible--
     queue.inFlight++
@@ -100,6 +130,18 @@ export function receive<T>(
     hold(engine, queue, lease, visibilityMs)
   }
   return leases
+}
+
+/** The dead-letter queue has it now, as old and as often received as it was. */
+function bury<T>(queue: Queue<T>, message: Message<T>, { target, moved }: Redrive<T>): void {
+  queue.visible--
+  message.place = 'deleted'
+  queue.messages.delete(message.id)
+  const { body, task, sentAt, receives, receivedAt, id } = message
+  const from = message.from ?? { queue: queue.name, id }
+  const there = enter(target, { body, task, sentAt, from, receives, receivedAt })
+  show(target, there)
+  moved(id, there.id)
 }
 
 /** Deletes the message unless it was received again since; says whether it did. */

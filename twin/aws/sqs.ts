@@ -1,35 +1,44 @@
 import {
+  ChangeMessageVisibilityBatchCommand,
   ChangeMessageVisibilityCommand,
-  type ChangeMessageVisibilityCommandInput,
   CreateQueueCommand,
   type CreateQueueCommandInput,
+  DeleteMessageBatchCommand,
   DeleteMessageCommand,
-  type DeleteMessageCommandInput,
   DeleteQueueCommand,
   GetQueueAttributesCommand,
   GetQueueUrlCommand,
   ReceiveMessageCommand,
-  type ReceiveMessageCommandInput,
+  SendMessageBatchCommand,
   SendMessageCommand,
-  type SendMessageCommandInput,
 } from '@aws-sdk/client-sqs'
 import type { Engine } from '../engine.ts'
 import type { Random } from '../random.ts'
-import { type Applied, answer, awsError, notInTwin, type Service } from './service.ts'
+import { type Applied, answer, awsError, type Change, notInTwin, type Service } from './service.ts'
+import { settingsOf } from './sqs-attributes.ts'
+import { changeBatch, deleteBatch, sendBatch } from './sqs-batches.ts'
 import { createReadings } from './sqs-counts.ts'
 import {
-  createQueue,
-  type Message,
-  type Queue,
-  receive,
-  release,
-  remove,
-  send,
-} from './sqs-queue.ts'
+  changeVisibility,
+  deleteMessage,
+  receiveMessage,
+  sendMessage,
+  type Wire,
+} from './sqs-messages.ts'
+import { createQueue, type Queue } from './sqs-queue.ts'
 
+/**
+ * SQS standard queues: visibility timeouts, receive counts, receipt handles, delays, dead-letter
+ * queues. Messages are kept until they are deleted: no run is as long as their retention.
+ */
 export type Sqs<T> = Service & {
   /** The queue of that name, for the world: its workers need no wire. Throws when there is none. */
   queue(name: string): Queue<T>
+  /**
+   * Makes a queue whose messages are their text and no task of the world's: the control plane's
+   * own. The attributes are CreateQueue's; its dead-letter queue is such a queue as well.
+   */
+  createTextQueue(input: CreateQueueCommandInput): Queue<null>
 }
 
 export type SqsOptions<T> = {
@@ -37,31 +46,43 @@ export type SqsOptions<T> = {
   readonly random: Random
   readonly account: string
   readonly region: string
+  readonly emit: (changes: readonly Change[]) => void
   /** What a message means to the world, made when it is sent. */
   readonly makeTask: (queue: string, body: string, now: number) => T
 }
 
-// AWS's defaults for CreateQueue, and its bounds for one ReceiveMessage and a visibility timeout.
-const visibilitySecondsDefault = 30
-const visibilitySecondsMax = 43_200
-const messagesPerReceiveMax = 10
-const delaySecondsMax = 900
-
 type State<T> = {
   readonly options: SqsOptions<T>
-  readonly queues: Map<string, Queue<T>>
+  /** All of them; each is one of the tasks' or one of text. */
+  readonly queues: Map<string, Queue<unknown>>
+  readonly tasks: Map<string, Queue<T>>
+  readonly texts: Map<string, Queue<null>>
   readonly readings: ReturnType<typeof createReadings>
+  readonly wire: Wire
 }
 
-/** SQS standard queues: visibility timeouts, receive counts, receipt handles, delays. */
 export function createSqs<T>(options: SqsOptions<T>): Sqs<T> {
-  const queues = new Map<string, Queue<T>>()
-  const readings = createReadings(options.engine, options.random, queues)
-  const state = { options, queues, readings }
+  const queues = new Map<string, Queue<unknown>>()
+  const tasks = new Map<string, Queue<T>>()
+  const { engine, makeTask } = options
+  const state: State<T> = {
+    ...{ options, queues, tasks, texts: new Map() },
+    readings: createReadings(engine, options.random, queues),
+    wire: {
+      engine,
+      find: (url) => find(queues, url),
+      taskOf: ({ name }, body) => (tasks.has(name) ? makeTask(name, body, engine.now) : null),
+    },
+  }
   return {
     queue(name) {
-      const queue = queues.get(name)
+      const queue = tasks.get(name)
       if (!queue) throw new Error(`The twin has no queue ${name}`)
+      return queue
+    },
+    createTextQueue(input) {
+      const { queue, changes } = create(state, input, state.texts)
+      options.emit(changes)
       return queue
     },
     apply: (now, command) => apply(state, now, command),
@@ -69,120 +90,76 @@ export function createSqs<T>(options: SqsOptions<T>): Sqs<T> {
 }
 
 function apply<T>(state: State<T>, now: number, command: object): Applied {
+  const { wire } = state
   if (command instanceof GetQueueAttributesCommand) {
     const { QueueUrl, AttributeNames } = command.input
-    return answer(state.readings.attributes(now, find(state, QueueUrl), AttributeNames ?? []))
+    return answer(state.readings.attributes(now, wire.find(QueueUrl), AttributeNames ?? []))
   }
-  if (command instanceof SendMessageCommand) return sendMessage(state, now, command.input)
-  if (command instanceof ReceiveMessageCommand) return receiveMessage(state, command.input)
-  if (command instanceof DeleteMessageCommand) return deleteMessage(state, command.input)
-  if (command instanceof ChangeMessageVisibilityCommand) return change(state, command.input)
-  if (command instanceof CreateQueueCommand) return create(state, command.input)
+  if (command instanceof SendMessageCommand) return sendMessage(wire, command.input)
+  if (command instanceof SendMessageBatchCommand) return sendBatch(wire, command.input)
+  if (command instanceof ReceiveMessageCommand) return receiveMessage(wire, command.input)
+  if (command instanceof DeleteMessageCommand) return deleteMessage(wire, command.input)
+  if (command instanceof DeleteMessageBatchCommand) return deleteBatch(wire, command.input)
+  if (command instanceof ChangeMessageVisibilityCommand) {
+    return changeVisibility(wire, command.input)
+  }
+  if (command instanceof ChangeMessageVisibilityBatchCommand) {
+    return changeBatch(wire, command.input)
+  }
+  if (command instanceof CreateQueueCommand) {
+    const { queue, changes } = create(state, command.input, state.tasks)
+    return answer({ QueueUrl: queue.url }, changes)
+  }
   if (command instanceof GetQueueUrlCommand) {
-    return answer({ QueueUrl: find(state, command.input.QueueName).url })
+    return answer({ QueueUrl: wire.find(command.input.QueueName).url })
   }
   if (command instanceof DeleteQueueCommand) {
-    const { name } = find(state, command.input.QueueUrl)
-    state.queues.delete(name)
+    const { name } = wire.find(command.input.QueueUrl)
+    for (const map of [state.queues, state.tasks, state.texts]) map.delete(name)
     return answer({}, [{ kind: 'sqs.queue-deleted', queue: name }])
   }
   throw notInTwin('SQS', command)
 }
 
-function create<T>({ options, queues }: State<T>, input: CreateQueueCommandInput): Applied {
+/** Makes a queue among its kind, or finds the one of that name and of the same attributes. */
+function create<T, K>(
+  state: State<T>,
+  input: CreateQueueCommandInput,
+  kind: Map<string, Queue<K>>,
+) {
   const name = input.QueueName ?? ''
   if (!/^[\w-]{1,80}$/.test(name)) {
     const message = 'Can only include alphanumeric characters, hyphens, or underscores.'
     throw awsError('InvalidParameterValue', message)
   }
-  const given = new Map(Object.entries(input.Attributes ?? {}))
+  const { options, queues } = state
   const url = `https://sqs.${options.region}.amazonaws.com/${options.account}/${name}`
-  if (queues.has(name)) return answer({ QueueUrl: url })
-  const visibilitySeconds = Number(given.get('VisibilityTimeout') ?? visibilitySecondsDefault)
-  const delaySeconds = Number(given.get('DelaySeconds') ?? 0)
-  const times = { visibilityMs: visibilitySeconds * 1_000, delayMs: delaySeconds * 1_000 }
-  queues.set(name, createQueue<T>({ name, url, ...times }))
-  return answer({ QueueUrl: url }, [{ kind: 'sqs.queue-created', queue: name }])
-}
-
-function sendMessage<T>(state: State<T>, now: number, input: SendMessageCommandInput): Applied {
-  const queue = find(state, input.QueueUrl)
-  if (!input.MessageBody) throw missing('MessageBody')
-  const delay = whole(input.DelaySeconds, 'DelaySeconds', 0, delaySecondsMax)
-  const { engine, makeTask } = state.options
-  const task = makeTask(queue.name, input.MessageBody, now)
-  const delayMs = delay === undefined ? queue.delayMs : delay * 1_000
-  const message = send(engine, queue, input.MessageBody, task, delayMs)
-  const change = { kind: 'sqs.sent', queue: queue.name, message: message.id } as const
-  return answer({ MessageId: idOf(message) }, [change])
-}
-
-function receiveMessage<T>(state: State<T>, input: ReceiveMessageCommandInput): Applied {
-  const queue = find(state, input.QueueUrl)
-  const { MaxNumberOfMessages, VisibilityTimeout } = input
-  const most = whole(MaxNumberOfMessages, 'MaxNumberOfMessages', 1, messagesPerReceiveMax) ?? 1
-  const seconds = whole(VisibilityTimeout, 'VisibilityTimeout', 0, visibilitySecondsMax)
-  const visibilityMs = seconds === undefined ? queue.visibilityMs : seconds * 1_000
-  const leases = receive(state.options.engine, queue, most, visibilityMs)
-  if (leases.length === 0) return answer({})
-  const names = input.MessageSystemAttributeNames ?? []
-  const Messages = leases.map(({ message, receipt }) => ({
-    MessageId: idOf(message),
-    ReceiptHandle: `${message.id}#${receipt}`,
-    Body: message.body,
-    ...systemAttributes(message, names),
-  }))
-  return answer({ Messages })
-}
-
-function deleteMessage<T>(state: State<T>, input: DeleteMessageCommandInput): Applied {
-  const queue = find(state, input.QueueUrl)
-  const { message, receipt } = leaseOf(queue, input.ReceiptHandle)
-  // A handle of an earlier receive deletes nothing, and SQS answers success all the same.
-  if (!message || !remove(queue, { message, receipt })) return answer({})
-  return answer({}, [{ kind: 'sqs.deleted', queue: queue.name, message: message.id }])
-}
-
-function change<T>(state: State<T>, input: ChangeMessageVisibilityCommandInput): Applied {
-  const queue = find(state, input.QueueUrl)
-  const seconds = whole(input.VisibilityTimeout, 'VisibilityTimeout', 0, visibilitySecondsMax)
-  if (seconds === undefined) throw missing('VisibilityTimeout')
-  const { message, receipt } = leaseOf(queue, input.ReceiptHandle)
-  if (message?.place !== 'inFlight' || message.receipt !== receipt) {
-    throw awsError('MessageNotInflight', 'The specified message is not in flight.')
+  const { visibilityMs, delayMs, redrive } = settingsOf(input.Attributes ?? {}, kind)
+  const before = kind.get(name)
+  if (before) {
+    const same = before.visibilityMs === visibilityMs && before.delayMs === delayMs
+    if (same && before.redrive?.target === redrive?.target) return { queue: before, changes: [] }
   }
-  release(state.options.engine, queue, { message, receipt }, seconds * 1_000)
-  return answer({})
+  if (queues.has(name)) {
+    const message = 'A queue already exists with the same name and a different value for attributes'
+    throw awsError('QueueNameExists', message)
+  }
+  const moved = (message: number, to: number) => {
+    const deadLetterQueue = redrive?.target.name ?? ''
+    options.emit([{ kind: 'sqs.moved', queue: name, message, deadLetterQueue, to }])
+  }
+  const queue = createQueue<K>({
+    ...{ name, url, visibilityMs, delayMs },
+    redrive: redrive && { ...redrive, moved },
+  })
+  queues.set(name, queue)
+  kind.set(name, queue)
+  const change: Change = { kind: 'sqs.queue-created', queue: name }
+  return { queue, changes: [change] }
 }
 
-function find<T>({ queues }: State<T>, url: string | undefined): Queue<T> {
+function find(queues: ReadonlyMap<string, Queue<unknown>>, url: string | undefined) {
   const queue = queues.get(url?.slice(url.lastIndexOf('/') + 1) ?? '')
   if (!queue) throw awsError('QueueDoesNotExist', 'The specified queue does not exist.')
   return queue
-}
-
-function leaseOf<T>(queue: Queue<T>, handle: string | undefined) {
-  const [, id, receipt] = /^(\d+)#(\d+)$/.exec(handle ?? '') ?? []
-  if (!id) throw awsError('ReceiptHandleIsInvalid', 'The input receipt handle is invalid.')
-  return { message: queue.messages.get(Number(id)), receipt: Number(receipt) }
-}
-
-function whole(value: number | undefined, field: string, least: number, most: number) {
-  if (value === undefined) return undefined
-  if (Number.isInteger(value) && value >= least && value <= most) return value
-  throw awsError('InvalidParameterValue', `Value ${value} for parameter ${field} is invalid.`)
-}
-
-const missing = (field: string) =>
-  awsError('MissingParameter', `The request must contain the parameter ${field}.`)
-
-const idOf = (message: Message<unknown>) => `message-${message.id}`
-
-function systemAttributes(message: Message<unknown>, names: readonly string[]): object {
-  const all: Record<string, string> = {
-    ApproximateReceiveCount: String(message.receives),
-    SentTimestamp: String(message.sentAt),
-  }
-  const asked = Object.entries(all).filter(([key]) => names.includes('All') || names.includes(key))
-  return asked.length > 0 ? { Attributes: Object.fromEntries(asked) } : {}
 }
