@@ -5,6 +5,8 @@
 export type Engine = {
   /** Virtual epoch milliseconds. */
   readonly now: number
+  /** When the next event is due; null where none is planned. */
+  readonly nextAt: number | null
   /** Plans an event. One planned for the past runs next, at the present time. */
   at(time: number, run: () => void): void
   /** Runs everything planned up to and including that time, and ends at that time. */
@@ -20,6 +22,9 @@ export function createEngine(startAt: number): Engine {
   return {
     get now() {
       return now
+    },
+    get nextAt() {
+      return heap[0]?.time ?? null
     },
     at(time, run) {
       push(heap, { time: Math.max(time, now), order: order++, run })

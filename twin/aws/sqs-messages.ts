@@ -8,7 +8,15 @@ import type {
 import type { Engine } from '../engine.ts'
 import { type Applied, answer, awsError, type Change } from './service.ts'
 import { arnOf } from './sqs-counts.ts'
-import { type Message, type Queue, receive, release, remove, send } from './sqs-queue.ts'
+import {
+  type Lease,
+  type Message,
+  type Queue,
+  receive,
+  release,
+  remove,
+  send,
+} from './sqs-queue.ts'
 
 /** What a call about messages needs to know. */
 export type Wire = {
@@ -87,7 +95,7 @@ export function receiveMessage(wire: Wire, input: ReceiveMessageCommandInput): A
   const names = [...(input.MessageSystemAttributeNames ?? []), ...(input.AttributeNames ?? [])]
   const Messages = leases.map(({ message, receipt }) => ({
     MessageId: idOf(queue, message),
-    ReceiptHandle: `${message.id}#${receipt}`,
+    ReceiptHandle: handleOf({ message, receipt }),
     Body: message.body,
     MD5OfBody: md5(message.body),
     ...systemAttributes(queue, message, names),
@@ -139,6 +147,8 @@ export function changeOne(wire: Wire, queue: Queue<unknown>, input: Changed): vo
   if (message) release(wire.engine, queue, { message, receipt }, visibilityMs)
 }
 
+export const handleOf = ({ message, receipt }: Lease<unknown>) => `${message.id}#${receipt}`
+
 const handlePattern = /^(\d+)#(\d+)$/
 
 /** What SQS has against a receipt handle, whatever became of its message. */
@@ -162,20 +172,17 @@ const missing = (field: string) =>
   awsError('MissingParameter', `The request must contain the parameter ${field}.`)
 
 /** A message keeps its id in the dead-letter queue. */
-function idOf(queue: Queue<unknown>, { id, from }: Message<unknown>): string {
+export function idOf(queue: Queue<unknown>, { id, from }: Message<unknown>): string {
   const sent = from ?? { queue: queue.name, id }
   return `message-${sent.queue}-${sent.id}`
 }
 
-const md5 = (text: string) => createHash('md5').update(text).digest('hex')
+export const md5 = (text: string) => createHash('md5').update(text).digest('hex')
 
-function systemAttributes(
-  queue: Queue<unknown>,
-  message: Message<unknown>,
-  names: readonly string[],
-): object {
+/** Every system attribute of a message that has been received. */
+export function attributesOf(queue: Queue<unknown>, message: Message<unknown>) {
   const { receives, sentAt, receivedAt, from } = message
-  const all: Record<string, string> = {
+  return {
     // The twin has one principal, and this is who sends.
     SenderId: 'AIDATWIN',
     ApproximateReceiveCount: String(receives),
@@ -183,6 +190,15 @@ function systemAttributes(
     SentTimestamp: String(sentAt),
     ...(from ? { DeadLetterQueueSourceArn: arnOf({ ...queue, name: from.queue }) } : {}),
   }
-  const asked = Object.entries(all).filter(([key]) => names.includes('All') || names.includes(key))
+}
+
+function systemAttributes(
+  queue: Queue<unknown>,
+  message: Message<unknown>,
+  names: readonly string[],
+): object {
+  const asked = Object.entries(attributesOf(queue, message)).filter(
+    ([key]) => names.includes('All') || names.includes(key),
+  )
   return asked.length > 0 ? { Attributes: Object.fromEntries(asked) } : {}
 }
