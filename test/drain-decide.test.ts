@@ -300,11 +300,11 @@ describe('what follows', () => {
       'withdrawn',
     ],
     [
-      'one that was not sent yet is forgotten',
+      'one that was not sent too: somebody wants a worker there',
       drainOf([request(0), withdrawal(9)]),
       seen(),
       10,
-      [],
+      ['send resume manual 10'],
       'withdrawn',
     ],
     [

@@ -131,7 +131,7 @@ describe('house rules', () => {
     expect(declarationLength(rest)).toBe(length)
   })
 
-  it('a decision is pure: decide.ts, fold.ts and sizing.ts know no SDK, clock, log or chance', () => {
+  it('decide.ts, fold.ts and sizing.ts are pure: no SDK, clock, log or chance', () => {
     const pure = files.filter(({ name }) => /\/(decide|fold|sizing)\.ts$/.test(name))
     expect(pure).toHaveLength(4)
     expect(linesLike(pure, /@aws-sdk|process\.|Date\.|Math\.random|console\./)).toEqual([])

@@ -7,7 +7,7 @@ import type { World } from './world/world.ts'
 export type Watch = {
   readonly breaches: string[]
   /** Runs a handler's work twice: it may leave no call in flight, nor anything to change. */
-  handler(name: string, run: () => Promise<unknown>): Promise<void>
+  handler<R>(name: string, run: () => Promise<R>): Promise<R>
   /** Looks at the world as it is. */
   world(): void
 }
@@ -24,19 +24,20 @@ export function createWatch(world: World): Watch {
     const at = new Date(twin.engine.now).toISOString()
     if (breaches.length < breachesKept) breaches.push(`${at} ${text}`)
   }
-  const once = async (name: string, run: () => Promise<unknown>) => {
+  const once = async <R>(name: string, run: () => Promise<R>) => {
     changes = []
-    await run()
+    const result = await run()
     if (twin.inFlight() > 0) breach(`${name} ended with ${twin.inFlight()} calls in flight`)
-    return changes.filter(({ kind }) => kind.startsWith('autoscaling.'))
+    return { result, changed: changes.filter(({ kind }) => /^(autoscaling|ssm)\./.test(kind)) }
   }
   return {
     breaches,
     async handler(name, run) {
-      await once(name, run)
-      for (const change of await once(name, run)) {
+      const { result } = await once(name, run)
+      for (const change of (await once(name, run)).changed) {
         breach(`${name}, run again, changed something: ${JSON.stringify(change)}`)
       }
+      return result
     },
     world() {
       for (const group of twin.autoscaling.groups.values()) {
@@ -46,6 +47,9 @@ export function createWatch(world: World): Watch {
           const state = `desired ${desired}, ${live} instances`
           breach(`${name} is outside of its bounds ${minSize} to ${maxSize}: ${state}`)
         }
+      }
+      for (const [group, { killedByGroup }] of world.instances.ledgers) {
+        if (killedByGroup > 0) breach(`${group} ended ${killedByGroup} runs with their instances`)
       }
       for (const [queue, tally] of world.tallies) {
         if (lost(tally) !== 0) breach(`${queue} lost ${lost(tally)} tasks`)

@@ -1,5 +1,7 @@
 import { backlog } from '../functions/backlog/handler.ts'
+import { drain } from '../functions/drain/handler.ts'
 import { tickSeconds } from '../shared/timing.ts'
+import { runUntil } from './aws/event-source.ts'
 import { createWatch, type Watch } from './invariants.ts'
 import { type Summary, summarise } from './summary.ts'
 import { createWorld, type Scenario, type World } from './world/world.ts'
@@ -27,7 +29,7 @@ export async function simulate({ scenario, seed, hours, onMinute }: Options): Pr
     await runMinute(world, watch, tick)
     onMinute?.({ world, hours: (tick * tickSeconds) / 3_600 })
   }
-  world.twin.engine.runUntil(scenario.startAt + hours * 3_600_000)
+  await runUntil(world.twin.engine, scenario.startAt + hours * 3_600_000, world.stack.sources)
   watch.world()
   return { summary: summarise(world, seed), breaches: watch.breaches }
 }
@@ -51,25 +53,28 @@ export async function runMinutes(
     await runMinute(world, watch, tick)
     onMinute()
   }
-  world.twin.engine.runUntil(world.scenario.startAt + (first + minutes) * 60_000)
+  const end = world.scenario.startAt + (first + minutes) * 60_000
+  await runUntil(world.twin.engine, end, world.stack.sources)
   if (watch.breaches.length > 0) throw new Error(watch.breaches.join('\n'))
 }
 
 async function runMinute(world: World, watch: Watch, tick: number): Promise<void> {
-  const { twin, scenario } = world
+  const { twin, scenario, stack } = world
   const { engine } = twin
-  engine.runUntil(scenario.startAt + tick * tickSeconds * 1_000)
-  await runBacklog(world, watch)
-  engine.runUntil(engine.now + alarmsAfterSeconds * 1_000)
+  stack.drain = (event) => watch.handler('drain', () => drain(scenario.fleet)(event, twin.deps))
+  await runUntil(engine, scenario.startAt + tick * tickSeconds * 1_000, stack.sources)
+  await runSchedules(world, watch)
+  await runUntil(engine, engine.now + alarmsAfterSeconds * 1_000, stack.sources)
   twin.emit(twin.autoscaling.evaluatePolicies(engine.now, twin.cloudwatch))
   watch.world()
 }
 
-/** What the schedule does each minute: every shard's part of the sweep. */
-async function runBacklog({ twin, scenario }: World, watch: Watch) {
+/** What the schedules do each minute: every shard's part of both sweeps. */
+async function runSchedules({ twin, scenario, stack }: World, watch: Watch) {
   const run = backlog(scenario.fleet)
   const of = scenario.fleet.shards
   for (let shard = 0; shard < of; shard++) {
+    stack.send(JSON.stringify({ shard, of }))
     await watch.handler('backlog', () => run({ shard, of }, twin.deps))
   }
 }

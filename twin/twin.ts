@@ -1,5 +1,4 @@
-import type { SSMClient } from '@aws-sdk/client-ssm'
-import type { Deps } from '../shared/aws.ts'
+import type { DrainDeps } from '../shared/aws.ts'
 import { type AutoScaling, createAutoScaling } from './aws/autoscaling.ts'
 import { type CloudWatch, createCloudWatch } from './aws/cloudwatch.ts'
 import { createDynamoDb } from './aws/dynamodb.ts'
@@ -33,7 +32,7 @@ export type Twin<T> = {
   emit(changes: readonly Change[]): void
 }
 
-export type TwinDeps = Deps & { readonly ssm: Pick<SSMClient, 'send'> }
+export type TwinDeps = DrainDeps
 
 export type LogLine = {
   readonly level: 'info' | 'warn' | 'error'
@@ -49,6 +48,7 @@ export const twinRegion = 'us-east-1'
 const stateTable = 'state'
 /** The lifecycle hook and the document that drain, as a deployment would name them. */
 export const twinDrainName = 'talk-prod-drain'
+export const twinTimerQueue = 'talk-prod-timer'
 
 // What the deployment's stack has made.
 const tables: readonly TableDefinition[] = [{ name: stateTable, sortKey: 'sk' }]
@@ -97,6 +97,7 @@ export function createTwin<T>({ seed, startAt, makeTask, moreTables = [] }: Opti
     clock: { now: () => engine.now },
     stateTable,
     drainName: twinDrainName,
+    timerQueue: twinTimerQueue,
     log: { info: log('info'), warn: log('warn'), error: log('error') },
     signal: new AbortController().signal,
   }

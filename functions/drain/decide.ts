@@ -143,8 +143,10 @@ function gone(drain: Drain, member: Member | null, now: number): Decision {
 
 function withdrawn(drain: Drain, { member }: Seen, now: number): Decision {
   const steps: Step[] = []
-  if (drain.sent) {
-    steps.push({ do: 'send', action: 'resume', deadline: drain.sent.deadline, reason: 'manual' })
+  // A person who withdraws wants a worker there, whoever stopped it.
+  if (drain.sent || drain.calledOff.manual !== undefined) {
+    const deadline = drain.sent?.deadline ?? now
+    steps.push({ do: 'send', action: 'resume', deadline, reason: 'manual' })
   }
   if (member?.kind === 'standby') steps.push({ do: 'take-back' })
   return { drain: end(drain, 'withdrawn', now), steps, why: 'withdrawn' }

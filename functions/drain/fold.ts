@@ -62,11 +62,10 @@ const withdrawable: readonly Reason[] = ['manual', 'rollout', 'health', 'rebalan
 function foldCause(drain: Drain | null, notice: CauseNotice, place: Place, now: number): Folded {
   const { reason, startsAt, deadline } = causeOf(notice, place.queue)
   const forced = !withdrawable.includes(reason)
+  if (drain && notice.at <= (drain.calledOff[reason] ?? 0)) return { drain, ignored: 'known' }
   if (drain?.ended && !isAnew(drain, notice, forced)) return { drain, ignored: 'known' }
-  const calledOff = drain?.calledOff[reason] ?? 0
   const before = drain ?? begin(place, notice.at)
   if (isWithdrawal(notice)) return withdraw(before, notice)
-  if (notice.at <= calledOff) return { drain, ignored: 'known' }
   if (deadline <= now) return { drain, ignored: 'stale' }
   if (notice.kind === 'rebalance' && !place.queue.drainsOnRebalance && !drain) {
     return { drain, ignored: 'short-tasks' }
@@ -131,9 +130,12 @@ function withdraw(drain: Drain, notice: CauseNotice): Folded {
 
 /** Whether a notice about an instance whose drain has ended begins another. */
 function isAnew({ ended, hook }: Drain, notice: CauseNotice, forced: boolean): boolean {
-  if (ended === null || ended.how === 'left') return false
-  if (notice.kind === 'hook' && hook !== null && notice.hook.token === hook.token) return false
-  return forced || notice.at > ended.at
+  if (ended === null) return false
+  // A hook waits for somebody, even where its instance was taken before its group noticed.
+  if (notice.kind === 'hook') return hook === null || notice.hook.token !== hook.token
+  if (ended.how === 'left') return false
+  // What was withdrawn says itself which notices came before.
+  return forced || ended.how === 'withdrawn' || notice.at > ended.at
 }
 
 function hookOf(drain: Drain, { hook, at }: Of<'hook'>): Drain['hook'] {
@@ -153,10 +155,11 @@ export const isDone = (drain: Drain) => drain.worker !== null && order[drain.wor
 function foldReport(drain: Drain | null, notice: Of<'report'>, place: Place, now: number): Folded {
   const { report, at } = notice
   if (!drain || drain.ended) {
-    // The watcher on the box may know before we do: its report is a notice as well.
-    const anew = drain === null || (drain.ended !== null && at > drain.ended.at)
-    const begins = report.phase !== 'resumed' && report.phase !== 'nothing' && anew
-    if (!begins || report.deadline <= now || drain?.ended?.how === 'left') {
+    // The watcher on the box may know before we do: its report is a notice as well. After an end
+    // only the first report of another drain is: the others may be late ones of the last.
+    const { ended } = drain ?? {}
+    const anew = ended ? report.phase === 'started' && at > ended.at : !speaksOfNoDrain(report)
+    if (!anew || report.deadline <= now || ended?.how === 'left') {
       return { drain, ignored: 'no-drain' }
     }
     const cause = { at, startsAt: at, deadline: report.deadline }
@@ -167,6 +170,9 @@ function foldReport(drain: Drain | null, notice: Of<'report'>, place: Place, now
   if (at < drain.noticedAt - skewMilliseconds) return { drain, ignored: 'stale' }
   return changed(drain, heard(drain, notice))
 }
+
+const speaksOfNoDrain = ({ phase }: Of<'report'>['report']) =>
+  phase === 'resumed' || phase === 'nothing'
 
 const earliest = (a: number | null, b: number) => (a === null ? b : Math.min(a, b))
 
@@ -224,10 +230,11 @@ function begin({ instance, group, queue }: Place, at: number): Drain {
   }
 }
 
-/** Another drain of an instance: of the last one only what was withdrawn still matters. */
-const again = ({ calledOff }: Drain, place: Place, at: number): Drain => ({
+/** Another drain of an instance: what was withdrawn still matters, and that it has gone. */
+const again = ({ calledOff, ended, goneAt }: Drain, place: Place, at: number): Drain => ({
   ...begin(place, at),
   calledOff,
+  goneAt: ended?.how === 'left' ? (goneAt ?? ended.at) : null,
 })
 
 function changed(before: Drain | null, after: Drain): Folded {

@@ -105,7 +105,7 @@ async function straysOf(
 ): Promise<Notice[]> {
   const strays = group.members.filter(({ id, state }) => {
     const drain = kept.get(id)?.drain
-    const knows = drain && (drain.ended ? drain.ended.how === 'left' : drain.hook !== null)
+    const knows = drain?.hook && (!drain.ended || drain.ended.how === 'left')
     return state === 'Terminating:Wait' && !knows
   })
   if (strays.length === 0) return []

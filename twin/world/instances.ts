@@ -1,6 +1,9 @@
+import { spotNoticeSeconds } from '../../shared/timing.ts'
 import type { Change } from '../aws/service.ts'
 import { type Random, random } from '../random.ts'
 import type { Twin } from '../twin.ts'
+import type { Boxes } from './boxes.ts'
+import type { Bus } from './bus.ts'
 import type { Task } from './task.ts'
 import type { Workers } from './workers.ts'
 
@@ -25,6 +28,8 @@ export type SpotMarket = {
 export type InstanceLedger = {
   launches: number
   interruptions: number
+  /** Runs that ended because the group ended their instance. */
+  killedByGroup: number
   /** Milliseconds paid by instances that have ended. */
   paidMs: number
   /** Launch times of those that have not. */
@@ -37,8 +42,8 @@ const pendingSeconds = { from: 15, to: 35 }
 const bootVariation = 0.2
 // A terminated instance shuts down, and is paid for, for about this long.
 const shutdownSeconds = 30
-// AWS's notice before a Spot instance is taken.
-const spotNoticeSeconds = 120
+// What the watcher on the box gives a drain that its group's hook began: an hour, its default.
+const watcherBudgetSeconds = 3_600
 // Auto Scaling's health check notices a reclaimed instance within about a minute.
 const healthCheckSeconds = { from: 5, to: 60 }
 
@@ -48,26 +53,37 @@ export type Instances = {
   readonly ledgers: ReadonlyMap<string, InstanceLedger>
 }
 
+type Parts = {
+  readonly machines: ReadonlyMap<string, Machines>
+  readonly market: SpotMarket
+  readonly bus: Bus
+  readonly boxes: Boxes
+}
+
 /** Instances come and go as Auto Scaling and the Spot market say; their workers with them. */
 export function startInstances(
   twin: Twin<Task>,
-  machines: ReadonlyMap<string, Machines>,
-  market: SpotMarket,
+  { machines, market, bus, boxes }: Parts,
 ): Instances {
   const ledgers = new Map<string, InstanceLedger>()
   const draws = new Map<string, Random>()
   for (const { group } of machines.values()) {
-    ledgers.set(group, { launches: 0, interruptions: 0, paidMs: 0, running: new Map() })
+    const counts = { launches: 0, interruptions: 0, killedByGroup: 0, paidMs: 0 }
+    ledgers.set(group, { ...counts, running: new Map() })
     draws.set(group, random(twin.seed, `instances/${group}`))
   }
-  const context = { twin, ledgers, market }
+  const context = { twin, ledgers, market, bus, boxes }
   twin.onChange((change) => {
-    if (change.kind !== 'autoscaling.launched' && change.kind !== 'autoscaling.terminating') return
+    if (!('group' in change)) return
     const machine = machines.get(change.group)
     const draw = draws.get(change.group)
     if (!machine || !draw) return
     if (change.kind === 'autoscaling.launched') boot(context, machine, draw, change.instance)
-    else shutDown(context, machine, change)
+    if (change.kind === 'autoscaling.hook') hold(context, change)
+    if (change.kind === 'autoscaling.terminating') shutDown(context, machine, change)
+  })
+  twin.onChange((change) => {
+    if (change.kind === 'ssm.invocation') tellInvocation(bus, change)
   })
   for (const storm of market.storms) {
     twin.engine.at(storm.at, () => strike(context, machines, draws, storm))
@@ -79,10 +95,12 @@ type Context = {
   readonly twin: Twin<Task>
   readonly ledgers: Map<string, InstanceLedger>
   readonly market: SpotMarket
+  readonly bus: Bus
+  readonly boxes: Boxes
 }
 
 function boot(context: Context, machine: Machines, draw: Random, id: string) {
-  const { twin, ledgers, market } = context
+  const { twin, ledgers, market, boxes } = context
   const { engine, autoscaling } = twin
   const ledger = ledgers.get(machine.group)
   if (!ledger) return
@@ -92,44 +110,104 @@ function boot(context: Context, machine: Machines, draw: Random, id: string) {
   const ready = Math.max(pending, draw.logNormal(machine.bootSeconds, bootVariation))
   engine.at(engine.now + pending * 1_000, () => {
     autoscaling.enterService(engine.now, machine.group, id)
+    if (ledger.running.has(id)) boxes.boot(id, machine.workers)
   })
   engine.at(engine.now + ready * 1_000, () => {
-    if (isUp(twin, machine.group, id) && ledger.running.has(id)) {
-      machine.workers.start(id, machine.slots, machine.prefetch)
-    }
+    if (runs(context, machine.group, id)) machine.workers.start(id, machine.slots, machine.prefetch)
   })
   const life = draw.exponential(dayMs / market.reclaimsPerDay)
   engine.at(engine.now + life, () => interrupt(context, machine, draw, id))
 }
 
-const isUp = ({ autoscaling }: Twin<Task>, group: string, id: string) => {
-  const state = autoscaling.groups.get(group)?.instances.get(id)?.state
-  return state !== undefined && state !== 'Terminating'
+/** Whether EC2 still runs the box; a group that waits for a hook has not ended it. */
+function runs({ twin, ledgers }: Context, group: string, id: string): boolean {
+  const state = twin.autoscaling.groups.get(group)?.instances.get(id)?.state
+  const ending = state === undefined || state === 'Terminating' || state === 'Terminating:Proceed'
+  return !ending && (ledgers.get(group)?.running.has(id) ?? false)
 }
 
-/** A scale-in or a replacement ends the box; nothing asks the worker first. */
-function shutDown(
-  { twin, ledgers }: Context,
-  machine: Machines,
-  { group, instance }: Extract<Change, { kind: 'autoscaling.terminating' }>,
-): void {
-  machine.workers.kill(instance)
-  const { engine, autoscaling } = twin
-  engine.at(engine.now + shutdownSeconds * 1_000, () => {
-    endPayment(ledgers.get(group), instance, engine.now)
-    autoscaling.forget(group, instance)
+/** A terminate hook holds the box: EventBridge says so, and its own metadata. */
+function hold({ twin, bus, boxes }: Context, change: HookChange): void {
+  if (change.transition !== 'autoscaling:EC2_INSTANCE_TERMINATING') return
+  const { group, instance, hook, token, transition, origin, destination } = change
+  bus.put({
+    source: 'aws.autoscaling',
+    type: 'EC2 Instance-terminate Lifecycle Action',
+    detail: {
+      ...{ LifecycleActionToken: token, AutoScalingGroupName: group, LifecycleHookName: hook },
+      ...{ EC2InstanceId: instance, LifecycleTransition: transition },
+      ...{ Origin: origin, Destination: destination },
+    },
+  })
+  boxes.warn(instance, 'scale_in', twin.engine.now + watcherBudgetSeconds * 1_000)
+}
+
+type HookChange = Extract<Change, { kind: 'autoscaling.hook' }>
+
+function tellInvocation(bus: Bus, change: Extract<Change, { kind: 'ssm.invocation' }>): void {
+  const { command, instance, document, status, requestedAt } = change
+  bus.put({
+    source: 'aws.ssm',
+    type: 'EC2 Command Invocation Status-change Notification',
+    detail: {
+      ...{ 'command-id': command, 'document-name': document, 'instance-id': instance, status },
+      'requested-date-time': new Date(requestedAt).toISOString(),
+    },
   })
 }
 
+const tellState = ({ bus }: Context, instance: string, state: string) =>
+  bus.put({
+    source: 'aws.ec2',
+    type: 'EC2 Instance State-change Notification',
+    detail: { 'instance-id': instance, state },
+  })
+
+/** The group ends the box, whatever runs on it: whoever wanted it to wait had a hook for that. */
+function shutDown(
+  context: Context,
+  machine: Machines,
+  { group, instance, cause }: Extract<Change, { kind: 'autoscaling.terminating' }>,
+): void {
+  const { engine, autoscaling } = context.twin
+  const ledger = context.ledgers.get(group)
+  if (ledger?.running.has(instance)) {
+    if (cause !== 'unhealthy') {
+      ledger.killedByGroup += machine.workers.look(instance)?.running ?? 0
+    }
+    end(context, machine, instance)
+  }
+  engine.at(engine.now + shutdownSeconds * 1_000, () => {
+    endPayment(ledger, instance, engine.now)
+    context.twin.emit(autoscaling.forget(group, instance))
+    tellState(context, instance, 'terminated')
+  })
+}
+
+/** EC2 ends the box: its worker dies with it. */
+function end(context: Context, machine: Machines, instance: string): void {
+  machine.workers.kill(instance)
+  context.boxes.end(instance)
+  tellState(context, instance, 'shutting-down')
+}
+
 /** Notice, and two minutes later the box is gone, unless the group has ended it before. */
-function interrupt({ twin, ledgers }: Context, machine: Machines, draw: Random, id: string): void {
+function interrupt(context: Context, machine: Machines, draw: Random, id: string): void {
+  const { twin, ledgers, bus, boxes } = context
   const { engine, autoscaling } = twin
-  if (!isUp(twin, machine.group, id)) return
-  engine.at(engine.now + spotNoticeSeconds * 1_000, () => {
+  if (!runs(context, machine.group, id)) return
+  bus.put({
+    source: 'aws.ec2',
+    type: 'EC2 Spot Instance Interruption Warning',
+    detail: { 'instance-id': id, 'instance-action': 'terminate' },
+  })
+  const takenAt = engine.now + spotNoticeSeconds * 1_000
+  boxes.warn(id, 'spot', takenAt)
+  engine.at(takenAt, () => {
     const ledger = ledgers.get(machine.group)
-    if (!ledger?.running.has(id) || !isUp(twin, machine.group, id)) return
+    if (!ledger || !runs(context, machine.group, id)) return
     ledger.interruptions++
-    machine.workers.kill(id)
+    end(context, machine, id)
     endPayment(ledger, id, engine.now)
     const noticed = draw.between(healthCheckSeconds.from, healthCheckSeconds.to)
     engine.at(engine.now + noticed * 1_000, () => {

@@ -13,6 +13,7 @@ export type Tally = WorkerEvents & {
   completedTasks: number
   completedMs: number
   killedRuns: number
+  forcedRuns: number
   runTwice: number
   peakDepth: number
   /** The queue's remaining messages; set by watch. */
@@ -32,6 +33,7 @@ export function createTally(promiseSeconds: number, slots: number): Tally {
     completedTasks: 0,
     completedMs: 0,
     killedRuns: 0,
+    forcedRuns: 0,
     runTwice: 0,
     peakDepth: 0,
     messages: new Map(),
@@ -52,6 +54,9 @@ export function createTally(promiseSeconds: number, slots: number): Tally {
     },
     killed() {
       tally.killedRuns++
+    },
+    forced() {
+      tally.forcedRuns++
     },
     watch(queue, onDepth) {
       const poll = queue.onVisible

@@ -1,4 +1,4 @@
-import { type Lease, type Queue, receive, remove } from '../aws/sqs-queue.ts'
+import { type Lease, type Queue, receive, release, remove } from '../aws/sqs-queue.ts'
 import { add, createDeque, type Deque, take } from '../deque.ts'
 import type { Engine } from '../engine.ts'
 import type { Random } from '../random.ts'
@@ -16,21 +16,48 @@ export type Worker = {
   alive: boolean
   /** Whether its long poll is open: it has room, and there was nothing to receive. */
   polling: boolean
+  /** Told to poll no more: what lands of the open poll, and what waits, is handed back. */
+  drain: WorkerDrain | null
 }
+
+/** How far a worker's drain is. */
+export type WorkerDrain = {
+  /** Whether its open poll has landed: from then on nothing new starts. */
+  quiet: boolean
+  handedBack: number
+  finished: number
+  readonly onChange: () => void
+}
+
+/** What a worker of a box says when it is asked. */
+export type WorkerState = { readonly running: number; readonly drain: WorkerDrain | null }
 
 export type WorkerEvents = {
   started(task: Task): void
   /** For the first time: a task that runs twice is completed once. */
   completed(task: Task): void
   killed(task: Task): void
+  /** Cut short at the deadline of a drain, and its message handed back. */
+  forced(task: Task): void
 }
 
 export type Workers = {
   start(instance: string, slots: number, prefetch: number): void
   /** The box goes as it is: what runs is lost, what is held stays in flight until its timeout. */
   kill(instance: string): void
+  /** The worker of that box, or null. */
+  look(instance: string): WorkerState | null
+  /** Polls no more; when the open poll has landed, hands back what does not run. */
+  quiet(instance: string, onChange: () => void): void
+  /** Polls again. */
+  resume(instance: string): void
+  /** Ends the worker: what still runs is cut short and handed back. How many that were. */
+  stop(instance: string): number
   readonly running: number
 }
+
+// kombu's wait_time_seconds: how long an open poll may take to land.
+const waitSeconds = 10
 
 // The most that kombu asks of one ReceiveMessage call, and SQS gives.
 const messagesPerPoll = 10
@@ -63,7 +90,7 @@ export function createWorkers(
         stash: createDeque<Lease<Task>>(),
         stashed: 0,
       }
-      const worker = { slots, prefetch, ...held, alive: true, polling: false }
+      const worker = { slots, prefetch, ...held, alive: true, polling: false, drain: null }
       state.workers.set(instance, worker)
       poll(state, worker)
     },
@@ -75,15 +102,60 @@ export function createWorkers(
       state.running -= worker.running.size
       for (const { message } of worker.running) events.killed(message.task)
     },
+    look(instance) {
+      const worker = state.workers.get(instance)
+      return worker ? { running: worker.running.size, drain: worker.drain } : null
+    },
+    quiet(instance, onChange) {
+      const worker = state.workers.get(instance)
+      if (worker) quieten(state, worker, onChange)
+    },
+    resume(instance) {
+      const worker = state.workers.get(instance)
+      if (!worker?.drain) return
+      worker.drain = null
+      poll(state, worker)
+    },
+    stop: (instance) => stop(state, instance),
     get running() {
       return state.running
     },
   }
 }
 
+function quieten(state: State, worker: Worker, onChange: () => void): void {
+  const drain = { quiet: false, handedBack: 0, finished: 0, onChange }
+  worker.drain = drain
+  const landing = worker.polling ? state.random.int(waitSeconds * 1_000) : 0
+  state.engine.at(state.engine.now + landing, () => {
+    if (!worker.alive || worker.drain !== drain) return
+    drain.quiet = true
+    worker.polling = false
+    for (let lease = take(worker.stash); lease; lease = take(worker.stash)) {
+      worker.stashed--
+      drain.handedBack++
+      release(state.engine, state.queue, lease, 0)
+    }
+    onChange()
+  })
+}
+
+function stop(state: State, instance: string): number {
+  const worker = state.workers.get(instance)
+  if (!worker) return 0
+  worker.alive = false
+  state.workers.delete(instance)
+  state.running -= worker.running.size
+  for (const lease of worker.running) {
+    state.events.forced(lease.message.task)
+    release(state.engine, state.queue, lease, 0)
+  }
+  return worker.running.size
+}
+
 /** Takes what there is room for; with room left and nothing to take, a long poll stays open. */
 function poll(state: State, worker: Worker): void {
-  if (worker.polling) return
+  if (worker.polling || worker.drain) return
   for (;;) {
     const room = worker.prefetch - worker.running.size - worker.stashed
     if (room <= 0) return
@@ -104,11 +176,23 @@ function answerPoll(state: State): void {
     const worker = pollers[index]
     const last = pollers.pop()
     if (last && last !== worker) pollers[index] = last
-    if (!worker?.alive) continue
+    // Entries may be left of polls that have ended: of the dead, of the quiet, of the resumed.
+    if (!worker?.alive || !worker.polling) continue
     worker.polling = false
+    land(state, worker)
+    return
+  }
+}
+
+/** An open poll brings what is visible; a worker that quietens opens no other after it. */
+function land(state: State, worker: Worker): void {
+  if (!worker.drain) {
     poll(state, worker)
     return
   }
+  const most = Math.min(worker.prefetch - worker.running.size - worker.stashed, messagesPerPoll)
+  const leases = receive(state.engine, state.queue, most, state.queue.visibilityMs)
+  for (const lease of leases) accept(state, worker, lease)
 }
 
 function accept(state: State, worker: Worker, lease: Lease<Task>): void {
@@ -146,6 +230,10 @@ function complete(state: State, worker: Worker, lease: Lease<Task>): void {
   if (next) {
     worker.stashed--
     run(state, worker, next)
+  }
+  if (worker.drain?.quiet) {
+    worker.drain.finished++
+    worker.drain.onChange()
   }
   poll(state, worker)
 }

@@ -10,7 +10,10 @@ import type { Queue } from '../aws/sqs-queue.ts'
 import { random } from '../random.ts'
 import { createTwin, type Twin, twinRegion } from '../twin.ts'
 import { type Rate, startArrivals } from './arrivals.ts'
+import { type BoxFaults, createBoxes } from './boxes.ts'
+import { type Bus, type BusFaults, createBus } from './bus.ts'
 import { type Instances, type Machines, type SpotMarket, startInstances } from './instances.ts'
+import { addTerminateHook, createStack, type Stack } from './stack.ts'
 import { createTally, type Tally } from './tally.ts'
 import type { Task } from './task.ts'
 import { createWorkers } from './workers.ts'
@@ -36,6 +39,14 @@ export type Scenario = {
   readonly fleet: Fleet
   readonly queue: (queue: QueueConfig) => QueueWorld
   readonly market: SpotMarket
+  readonly faults?: Partial<WorldFaults>
+}
+
+/** What may go wrong, as shares from 0 to 1; nothing does unless a scenario says so. */
+export type WorldFaults = BusFaults & BoxFaults
+const noFaults: WorldFaults = {
+  ...{ lost: 0, doubled: 0, late: 0 },
+  ...{ deadAgents: 0, withoutWatcher: 0, mute: 0 },
 }
 
 export type World = {
@@ -45,6 +56,8 @@ export type World = {
   readonly tallies: ReadonlyMap<string, Tally>
   readonly instances: Instances
   readonly machines: ReadonlyMap<string, Machines>
+  readonly stack: Stack
+  readonly bus: Bus
   /** Messages visible over all queues: now, and the most there ever were. */
   readonly depths: { now(): number; readonly peak: number }
 }
@@ -92,14 +105,19 @@ export function createWorld(scenario: Scenario, seed: number): World {
     })
   }
   const byGroup = new Map([...machines.values()].map((machine) => [machine.group, machine]))
-  const instances = startInstances(twin, byGroup, scenario.market)
+  const faults = { ...noFaults, ...scenario.faults }
+  const stack = createStack(twin)
+  const bus = createBus(twin, stack, faults)
+  const boxes = createBoxes(twin, bus, faults)
+  const { market } = scenario
+  const instances = startInstances(twin, { machines: byGroup, market, bus, boxes })
   for (const { queue, world } of worlds) {
     createGroup(twin, scenario.fleet, queue, world)
     const make = makers.get(queue.sqs)
     const draw = random(seed, `arrivals/${queue.name}`)
     if (make) startArrivals(twin, queue.sqs, world.rate, draw, make)
   }
-  return { twin, scenario, tallies, instances, machines, depths }
+  return { twin, scenario, tallies, instances, machines, stack, bus, depths }
 }
 
 /** How many messages are visible over all queues. */
@@ -150,6 +168,7 @@ function createGroup(twin: Twin<Task>, fleet: Fleet, queue: QueueConfig, world: 
     ],
   })
   twin.emit(twin.autoscaling.apply(twin.engine.now, create).changes)
+  addTerminateHook(twin, AutoScalingGroupName)
   if (queue.mode !== 'target-tracking') return
   const policy = new PutScalingPolicyCommand({
     AutoScalingGroupName,

@@ -1,0 +1,205 @@
+import type { Reason } from '../../shared/events.ts'
+import type { Change } from '../aws/service.ts'
+import type { Random } from '../random.ts'
+import { random } from '../random.ts'
+import type { Twin } from '../twin.ts'
+import type { Bus } from './bus.ts'
+import type { Task } from './task.ts'
+import type { Workers } from './workers.ts'
+
+/** What may be wrong with a box, and how often: shares from 0 to 1. */
+export type BoxFaults = {
+  /** Its SSM agent is registered and answers nothing. */
+  readonly deadAgents: number
+  /** Nothing on it polls the instance metadata. */
+  readonly withoutWatcher: number
+  /** Its role may not put events, so that it reports nothing. */
+  readonly mute: number
+}
+
+/** The side of a drain that is on the box: agent, drain.sh, watcher and their reports. */
+export type Boxes = {
+  /** The box runs: its agent registers. */
+  boot(instance: string, workers: Workers): void
+  /** The instance metadata says that the box is to leave. */
+  warn(instance: string, reason: 'spot' | 'scale_in', deadline: number): void
+  /** The box is gone. */
+  end(instance: string): void
+}
+
+// An agent starts a command within a second or two of its being sent, and drain.sh at once.
+const agentSeconds = { from: 0.3, to: 2 }
+// The watcher polls every five seconds.
+const watcherSeconds = { from: 0, to: 5 }
+// drain.sh stops what still runs this long before the deadline, to have handed it back by then.
+const reserveSeconds = 5
+
+type Box = {
+  readonly instance: string
+  readonly workers: Workers
+  readonly mute: boolean
+  readonly watched: boolean
+  drain: BoxDrain | null
+}
+
+type BoxDrain = {
+  readonly reason: Reason
+  readonly drainId: string | null
+  deadline: number
+  told: 'started' | 'quiet'
+  readonly startedAt: number
+}
+
+type Order = Pick<BoxDrain, 'reason' | 'drainId' | 'deadline'>
+type State = {
+  readonly twin: Twin<Task>
+  readonly bus: Bus
+  readonly draw: Random
+  readonly boxes: Map<string, Box>
+}
+
+export function createBoxes(twin: Twin<Task>, bus: Bus, faults: BoxFaults): Boxes {
+  const draw = random(twin.seed, 'boxes')
+  const state: State = { twin, bus, draw, boxes: new Map() }
+  twin.onChange((change) => {
+    if (change.kind === 'ssm.command') answer(state, change)
+  })
+  return {
+    boot(instance, workers) {
+      const box = {
+        ...{ instance, workers, drain: null },
+        mute: draw.chance(faults.mute),
+        watched: !draw.chance(faults.withoutWatcher),
+      }
+      state.boxes.set(instance, box)
+      twin.emit(twin.ssm.register(instance))
+      if (draw.chance(faults.deadAgents)) twin.ssm.silence(instance)
+    },
+    warn(instance, reason, deadline) {
+      const box = state.boxes.get(instance)
+      if (!box?.watched) return
+      const { engine } = twin
+      engine.at(engine.now + draw.between(watcherSeconds.from, watcherSeconds.to) * 1_000, () => {
+        if (state.boxes.has(instance)) begin(state, box, { reason, drainId: null, deadline })
+      })
+    },
+    end(instance) {
+      state.boxes.delete(instance)
+      twin.ssm.unregister(instance)
+    },
+  }
+}
+
+/** The agent runs the document: its success says that drain.sh has begun, or what it printed. */
+function answer(
+  state: State,
+  { command, instance, parameters }: Extract<Change, { kind: 'ssm.command' }>,
+) {
+  const { twin, draw } = state
+  const { engine, ssm } = twin
+  engine.at(engine.now + draw.between(agentSeconds.from, agentSeconds.to) * 1_000, () => {
+    const box = state.boxes.get(instance)
+    if (!box || ssm.started(command, instance) === 'over') return
+    const [action] = parameters['Action'] ?? []
+    const output = action === 'status' ? statusOf(box) : ''
+    twin.emit(
+      ssm.finished(engine.now, command, instance, { status: 'Success', exitCode: 0, output }),
+    )
+    if (action === 'resume') resume(state, box)
+    if (action === 'drain') begin(state, box, orderIn(parameters))
+  })
+}
+
+function orderIn(parameters: Readonly<Record<string, readonly string[]>>): Order {
+  const value = (name: string) => parameters[name]?.[0] ?? ''
+  const reason = (['spot', 'rebalance', 'scale_in', 'rollout', 'health', 'manual'] as const).find(
+    (one) => one === value('Reason'),
+  )
+  if (!reason) throw new Error(`The document let the reason '${value('Reason')}' through`)
+  return { reason, drainId: value('DrainId'), deadline: Number(value('Deadline')) * 1_000 }
+}
+
+function begin(state: State, box: Box, order: Order): void {
+  const { engine } = state.twin
+  if (box.drain) {
+    // A drain is under way: only a nearer deadline changes it.
+    if (order.deadline >= box.drain.deadline) return
+    box.drain.deadline = order.deadline
+    planEnd(state, box, box.drain)
+    return
+  }
+  const drain = { ...order, told: 'started', startedAt: engine.now } as const
+  if (!box.workers.look(box.instance)) {
+    report(state, box, drain, 'nothing')
+    return
+  }
+  box.drain = { ...drain }
+  report(state, box, box.drain, 'started')
+  planEnd(state, box, box.drain)
+  box.workers.quiet(box.instance, () => progress(state, box))
+}
+
+/** What drain.sh says whenever the worker's state changes; the end, once nothing runs. */
+function progress(state: State, box: Box): void {
+  const worker = box.workers.look(box.instance)
+  const { drain } = box
+  if (!drain || !worker?.drain?.quiet) return
+  if (worker.running === 0) {
+    report(state, box, drain, 'drained')
+    box.workers.stop(box.instance)
+    return
+  }
+  report(state, box, drain, drain.told === 'quiet' ? 'running' : 'quiet')
+  drain.told = 'quiet'
+}
+
+function planEnd(state: State, box: Box, drain: BoxDrain): void {
+  const { engine } = state.twin
+  engine.at(drain.deadline - reserveSeconds * 1_000, () => {
+    const due = engine.now >= drain.deadline - reserveSeconds * 1_000
+    if (box.drain !== drain || !due || !state.boxes.has(box.instance)) return
+    const worker = box.workers.look(box.instance)
+    if (!worker) return
+    const forced = box.workers.stop(box.instance)
+    const counts = { ...countsOf(worker), running: 0, forced }
+    send(state, box, drain, { phase: 'handed-back', ...counts })
+  })
+}
+
+function resume(state: State, box: Box): void {
+  if (!box.drain) return
+  box.workers.resume(box.instance)
+  report(state, box, box.drain, 'resumed')
+  box.drain = null
+}
+
+const countsOf = (worker: ReturnType<Workers['look']>) => ({
+  running: worker?.running ?? 0,
+  handedBack: worker?.drain?.handedBack ?? 0,
+  finished: worker?.drain?.finished ?? 0,
+})
+
+function statusOf(box: Box): string {
+  const worker = box.workers.look(box.instance)
+  const quiet = worker?.drain?.quiet ? 'quiet' : 'quieting'
+  const phase = !worker ? 'gone' : worker.drain ? quiet : 'working'
+  return JSON.stringify({ workers: worker ? 1 : 0, phase, ...countsOf(worker) })
+}
+
+const report = (state: State, box: Box, drain: BoxDrain, phase: string) =>
+  send(state, box, drain, { phase, ...countsOf(box.workers.look(box.instance)), forced: 0 })
+
+function send({ twin, bus }: State, box: Box, drain: BoxDrain, said: object): void {
+  if (box.mute) return
+  const { reason, drainId, deadline, startedAt, told } = drain
+  const at = twin.engine.now / 1_000
+  bus.put({
+    source: 'celeriac.worker',
+    type: 'Celeriac Drain Progress',
+    detail: {
+      ...{ 'instance-id': box.instance, 'drain-id': drainId, reason, at, workers: 1, ...said },
+      deadline: Math.floor(deadline / 1_000),
+      quietSeconds: told === 'quiet' ? at - startedAt / 1_000 : null,
+    },
+  })
+}
