@@ -9,7 +9,7 @@ import { messageRows } from './contract/batches.ts'
 import { documentRows } from './contract/documents.ts'
 import { groupRows, launchConfiguration } from './contract/groups.ts'
 import { instanceRows } from './contract/instances.ts'
-import { itemRows } from './contract/items.ts'
+import { itemRows, plainTable } from './contract/items.ts'
 import { metricRows } from './contract/metrics.ts'
 import type { Aws } from './contract/row.ts'
 import { sqsRows } from './contract/sqs.ts'
@@ -26,7 +26,7 @@ const startAt = Date.parse('2026-01-06T15:00:00Z')
 
 describeWithMoto('the twin and an AWS that nobody here wrote agree on', (moto) => {
   let real: Aws
-  const moreTables = [{ name: sortedTable.TableName, sortKey: 'sk' }] as const
+  const moreTables = [{ name: plainTable.TableName }]
   const inProcess = createTwin({ seed: 1, startAt, makeTask: () => null, moreTables })
   // In moto what is launched is in service at once.
   inProcess.onChange((change) => {
@@ -50,14 +50,7 @@ describeWithMoto('the twin and an AWS that nobody here wrote agree on', (moto) =
         InstanceType: 't3.micro',
       }),
     )
-    await dynamodb.send(
-      new CreateTableCommand({
-        TableName: 'state',
-        AttributeDefinitions: [{ AttributeName: 'pk', AttributeType: 'S' }],
-        KeySchema: [{ AttributeName: 'pk', KeyType: 'HASH' }],
-        BillingMode: 'PAY_PER_REQUEST',
-      }),
-    )
+    await dynamodb.send(new CreateTableCommand(plainTable))
     await dynamodb.send(new CreateTableCommand(sortedTable))
   })
 

@@ -1,12 +1,26 @@
-import { GetItemCommand, PutItemCommand, type PutItemCommandInput } from '@aws-sdk/client-dynamodb'
+import {
+  type CreateTableCommandInput,
+  GetItemCommand,
+  PutItemCommand,
+  type PutItemCommandInput,
+} from '@aws-sdk/client-dynamodb'
 import { type Aws, done, outcome, type Row } from './row.ts'
 
+/** A table without a sort key, as moto is told to make it. */
+export const plainTable = {
+  TableName: 'plain',
+  AttributeDefinitions: [{ AttributeName: 'pk', AttributeType: 'S' }],
+  KeySchema: [{ AttributeName: 'pk', KeyType: 'HASH' }],
+  BillingMode: 'PAY_PER_REQUEST',
+} satisfies CreateTableCommandInput
+
+const { TableName } = plainTable
 const key = (pk: string) => ({ pk: { S: pk } })
 
 const write = (aws: Aws, pk: string, input: Partial<PutItemCommandInput> = {}) =>
   outcome(
     aws.dynamodb.send(
-      new PutItemCommand({ TableName: 'state', Item: { ...key(pk), n: { N: '1' } }, ...input }),
+      new PutItemCommand({ TableName, Item: { ...key(pk), n: { N: '1' } }, ...input }),
     ),
     done,
   )
@@ -17,7 +31,7 @@ export const itemRows: Row[] = [
     calls: async (aws) => {
       await write(aws, 'item')
       const read = (pk: string) =>
-        aws.dynamodb.send(new GetItemCommand({ TableName: 'state', Key: key(pk) }))
+        aws.dynamodb.send(new GetItemCommand({ TableName, Key: key(pk) }))
       return [(await read('item')).Item, (await read('nothing')).Item ?? 'none']
     },
     expected: [{ pk: { S: 'item' }, n: { N: '1' } }, 'none'],

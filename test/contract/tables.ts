@@ -11,9 +11,9 @@ import {
 } from '@aws-sdk/client-dynamodb'
 import { type Aws, done, outcome, type Row } from './row.ts'
 
-/** The table of these rows, as moto is told to make it. */
+/** The table that the twin has by itself, as moto is told to make it. */
 export const sortedTable = {
-  TableName: 'sorted',
+  TableName: 'state',
   AttributeDefinitions: [
     { AttributeName: 'pk', AttributeType: 'S' },
     { AttributeName: 'sk', AttributeType: 'S' },
