@@ -1,6 +1,6 @@
 import type { QueryCommandInput } from '@aws-sdk/client-dynamodb'
 import { checkNames, givenValue, nameOf } from './condition.ts'
-import { type Item, itemBytes, keyItem, keyOf, type Table } from './item.ts'
+import { copyOf, type Item, keyItem, keyOf, type Stored, type Table } from './item.ts'
 import { awsError } from './service.ts'
 
 // What one page of a query reads at most.
@@ -36,14 +36,14 @@ export function query(table: Table, input: QueryCommandInput): object {
   if (after && after.pk !== pk) throw validation('The provided starting key is invalid')
   const rest = after ? found.filter(([sk]) => order * compareBytes(sk, after.sk) > 0) : found
   const { page, last } = firstPage(
-    rest.map(([, item]) => item),
+    rest.map(([, stored]) => stored),
     Limit,
   )
   return {
-    Items: structuredClone(page),
+    Items: page.map(copyOf),
     Count: page.length,
     ScannedCount: page.length,
-    ...(last ? { LastEvaluatedKey: structuredClone(keyItem(table, last)) } : {}),
+    ...(last ? { LastEvaluatedKey: copyOf(keyItem(table, last)) } : {}),
   }
 }
 
@@ -51,11 +51,11 @@ export function query(table: Table, input: QueryCommandInput): object {
  * A page ends at its limit, even where nothing follows: only the next page, empty, says so. It
  * ends as well where one item more would pass 1 MB.
  */
-function firstPage(items: readonly Item[], limit: number | undefined) {
+function firstPage(found: readonly Stored[], limit: number | undefined) {
   const page: Item[] = []
   let bytes = 0
-  for (const item of items) {
-    bytes += itemBytes(item)
+  for (const { item, bytes: more } of found) {
+    bytes += more
     if (bytes > pageBytesMax && page.length > 0) return { page, last: page.at(-1) }
     page.push(item)
     if (page.length === limit) return { page, last: item }
@@ -114,7 +114,21 @@ function text(name: string, input: QueryCommandInput): string {
   return S
 }
 
-/** DynamoDB sorts by the bytes of UTF-8, which JavaScript's own order of strings is not. */
-const compareBytes = (a: string, b: string) => Buffer.compare(Buffer.from(a), Buffer.from(b))
+/** DynamoDB sorts by the bytes of UTF-8, which JavaScript's own order of strings is not quite. */
+function compareBytes(a: string, b: string): number {
+  const shorter = Math.min(a.length, b.length)
+  for (let index = 0; index < shorter; index++) {
+    const left = a.charCodeAt(index)
+    const right = b.charCodeAt(index)
+    if (left !== right) return rank(left) - rank(right)
+  }
+  return a.length - b.length
+}
+
+/** Surrogates stand for the characters beyond 0xFFFF, and so come last. */
+function rank(unit: number): number {
+  if (unit < 0xd800) return unit
+  return unit < 0xe000 ? unit + 0x2000 : unit - 0x800
+}
 
 const validation = (message: string) => awsError('ValidationException', message)

@@ -1,7 +1,6 @@
 import {
   BatchGetItemCommand,
   type BatchGetItemCommandInput,
-  type ConditionalCheckFailedException,
   DeleteItemCommand,
   type DeleteItemCommandInput,
   GetItemCommand,
@@ -12,11 +11,13 @@ import {
 import { checkNames, holds } from './condition.ts'
 import { query } from './dynamodb-query.ts'
 import {
+  copyOf,
   type Item,
   itemBytes,
   type Key,
   keyOf,
   keyWithin,
+  type Stored,
   type Table,
   type TableDefinition,
 } from './item.ts'
@@ -40,8 +41,8 @@ export function createDynamoDb(definitions: readonly TableDefinition[]): Service
     apply(_now, command): Applied {
       if (command instanceof GetItemCommand) {
         const table = find(tables, command.input.TableName)
-        const Item = read(table, keyOf(table, command.input.Key))
-        return answer(Item ? { Item: structuredClone(Item) } : {})
+        const stored = read(table, keyOf(table, command.input.Key))
+        return answer(stored ? { Item: copyOf(stored.item) } : {})
       }
       if (command instanceof PutItemCommand) return put(tables, command.input)
       if (command instanceof DeleteItemCommand) return remove(tables, command.input)
@@ -58,14 +59,15 @@ function put(tables: Tables, input: PutItemCommandInput): Applied {
   const table = find(tables, input.TableName)
   const key = keyWithin(table, input.Item)
   const item = input.Item ?? {}
-  if (itemBytes(item) > itemBytesMax) {
+  const bytes = itemBytes(item)
+  if (bytes > itemBytesMax) {
     throw awsError('ValidationException', 'Item size has exceeded the maximum allowed size')
   }
-  const old = read(table, key)
+  const old = read(table, key)?.item
   checkCondition(old, input)
-  const partition = table.partitions.get(key.pk) ?? new Map<string, Item>()
+  const partition = table.partitions.get(key.pk) ?? new Map<string, Stored>()
   table.partitions.set(key.pk, partition)
-  partition.set(key.sk, structuredClone(item))
+  partition.set(key.sk, { item: copyOf(item), bytes })
   return answer(oldItem(old, input), [
     { kind: 'dynamodb.put', table: table.name, key: nameOf(table, key) },
   ])
@@ -74,7 +76,7 @@ function put(tables: Tables, input: PutItemCommandInput): Applied {
 function remove(tables: Tables, input: DeleteItemCommandInput): Applied {
   const table = find(tables, input.TableName)
   const key = keyOf(table, input.Key)
-  const old = read(table, key)
+  const old = read(table, key)?.item
   checkCondition(old, input)
   if (!old) return answer({})
   const partition = table.partitions.get(key.pk)
@@ -99,15 +101,14 @@ function checkCondition(old: Item | undefined, input: Conditional): void {
   checkNames(condition ? [condition] : [], input)
   if (condition === undefined || holds(condition, old, input)) return
   const error = awsError('ConditionalCheckFailedException', 'The conditional request failed')
-  const Item: ConditionalCheckFailedException['Item'] = structuredClone(old)
-  throw onFailure === 'ALL_OLD' && Item ? Object.assign(error, { Item }) : error
+  throw onFailure === 'ALL_OLD' && old ? Object.assign(error, { Item: copyOf(old) }) : error
 }
 
 function oldItem(old: Item | undefined, { ReturnValues = 'NONE' }: Conditional): object {
   if (ReturnValues !== 'NONE' && ReturnValues !== 'ALL_OLD') {
     throw awsError('ValidationException', 'Return values set to invalid value')
   }
-  return ReturnValues === 'ALL_OLD' && old ? { Attributes: structuredClone(old) } : {}
+  return ReturnValues === 'ALL_OLD' && old ? { Attributes: copyOf(old) } : {}
 }
 
 function batchGet(tables: Tables, { RequestItems = {} }: BatchGetItemCommandInput): Applied {
@@ -132,10 +133,10 @@ function batchGet(tables: Tables, { RequestItems = {} }: BatchGetItemCommandInpu
   const UnprocessedKeys: Record<string, { Keys: Item[] }> = {}
   let bytes = 0
   for (const { table, Key, key } of asked) {
-    const item = read(table, key)
-    bytes += item ? itemBytes(item) : 0
+    const stored = read(table, key)
+    bytes += stored?.bytes ?? 0
     if (bytes <= batchBytesMax) {
-      if (item) Responses[table.name]?.push(structuredClone(item))
+      if (stored) Responses[table.name]?.push(copyOf(stored.item))
       continue
     }
     // Once an answer is full, whatever is left comes back to be asked for again.

@@ -6,9 +6,12 @@ export type Item = Record<string, AttributeValue>
 /** A table with a string key `pk` and, where it is named, a string sort key `sk`. */
 export type TableDefinition = { readonly name: string; readonly sortKey?: 'sk' }
 
+/** An item, and its size: a query adds sizes up far more often than an item is written. */
+export type Stored = { readonly item: Item; readonly bytes: number }
+
 export type Table = TableDefinition & {
   /** By partition key, and by sort key within. */
-  readonly partitions: Map<string, Map<string, Item>>
+  readonly partitions: Map<string, Map<string, Stored>>
 }
 
 /** An item's place in its table; `sk` is empty where the table has no sort key. */
@@ -72,6 +75,21 @@ export const itemBytes = (item: Item): number =>
     (sum, [name, value]) => sum + Buffer.byteLength(name) + bytes(value),
     0,
   )
+
+/** A copy that shares nothing with the item. Several times quicker than structuredClone. */
+export const copyOf = (item: Item): Item =>
+  Object.fromEntries(Object.entries(item).map(([name, value]) => [name, copyOfValue(value)]))
+
+function copyOfValue(value: AttributeValue): AttributeValue {
+  if (value.L !== undefined) return { L: value.L.map(copyOfValue) }
+  if (value.M !== undefined) return { M: copyOf(value.M) }
+  const scalar =
+    value.S !== undefined ||
+    value.N !== undefined ||
+    value.BOOL !== undefined ||
+    value.NULL !== undefined
+  return scalar ? { ...value } : structuredClone(value)
+}
 
 // What DynamoDB counts for a list or a map, and for each of its elements, beside their contents.
 const collectionBytes = 3

@@ -55,6 +55,8 @@ type Options = {
 type State = Options & {
   readonly documents: Map<string, SsmDocument>
   readonly commands: Map<string, Command>
+  /** Those whose time is not over. */
+  readonly open: Set<Command>
   readonly agents: Map<string, Agent>
 }
 
@@ -70,14 +72,15 @@ export function createSsm(options: Options): Ssm {
     ...options,
     documents: new Map(),
     commands: new Map(),
+    open: new Set(),
     agents: new Map(),
   }
-  const { engine, agents, commands } = state
+  const { engine, agents, open } = state
   return {
     apply: (now, command) => apply(state, now, command),
     register(instance) {
       agents.set(instance, { registeredAt: engine.now, silentSince: null })
-      return [...commands.values()].flatMap((command) => handOver(state, command, [instance]))
+      return [...open].flatMap((command) => handOver(state, command, [instance]))
     },
     silence(instance) {
       const agent = agents.get(instance)
@@ -157,7 +160,9 @@ function send(state: State, now: number, input: SendCommandCommandInput): Applie
     invocations: new Map(ids.map((id) => [id, newInvocation(id)])),
   }
   state.commands.set(command.id, command)
+  state.open.add(command)
   state.engine.at(command.expiresAt, () => {
+    state.open.delete(command)
     state.emit(passOn(state, command, expire(command, state.engine.now)))
   })
   const Command = {
