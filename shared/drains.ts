@@ -10,8 +10,8 @@ import { phases, type Reason, reasons } from './events.ts'
 
 /**
  * The one state of an instance's drain, over all reasons and all that is heard of it. Kept in the
- * state table under `drain` and the instance's id, written on condition that nobody wrote since.
- * All times are epoch milliseconds.
+ * state table as `drain#<instance>`, written on condition that nobody wrote since; those that have
+ * not ended are in the table's index of what is active. All times are epoch milliseconds.
  */
 
 const cause = z.object({
@@ -105,8 +105,13 @@ export const neverSeen: Kept = { drain: null, version: 0 }
 
 type Db = Pick<Deps, 'dynamodb' | 'stateTable' | 'runId' | 'signal'>
 
-const partition = 'drain'
-const keyOf = (instance: string) => ({ pk: { S: partition }, sk: { S: instance } })
+const prefix = 'drain#'
+const keyOf = (instance: string) => ({ pk: { S: prefix + instance } })
+const instanceIn = (pk: string | undefined) => (pk ?? '').slice(prefix.length)
+
+// The table's index of items that have the attribute of the same name: only active drains do.
+const activeIndex = 'active'
+const activeDrain = { S: 'drain' }
 
 // The most keys that one BatchGetItem call takes.
 const keysPerCall = 100
@@ -129,16 +134,16 @@ export async function readDrains(
       })
       const page = await deps.dynamodb.send(command, { abortSignal: deps.signal })
       for (const item of page.Responses?.[deps.stateTable] ?? []) {
-        found.set(item['sk']?.S ?? '', keptOf(item))
+        found.set(instanceIn(item['pk']?.S), keptOf(item))
       }
       const rest = page.UnprocessedKeys?.[deps.stateTable]?.Keys ?? []
-      Keys = rest.map((key) => keyOf(key['sk']?.S ?? ''))
+      Keys = rest.map((key) => keyOf(instanceIn(key['pk']?.S)))
     }
   }
   return found
 }
 
-/** Every drain that has not been forgotten, ended ones too. */
+/** Every drain that goes on, as of a moment ago: an index is eventually consistent. */
 export async function listDrains(
   deps: Pick<Db, 'dynamodb' | 'stateTable' | 'signal'>,
 ): Promise<Kept[]> {
@@ -147,9 +152,10 @@ export async function listDrains(
   do {
     const command = new QueryCommand({
       TableName: deps.stateTable,
-      KeyConditionExpression: 'pk = :drain',
-      ExpressionAttributeValues: { ':drain': { S: partition } },
-      ConsistentRead: true,
+      IndexName: activeIndex,
+      KeyConditionExpression: '#active = :drain',
+      ExpressionAttributeNames: { '#active': 'active' },
+      ExpressionAttributeValues: { ':drain': activeDrain },
       ...(ExclusiveStartKey ? { ExclusiveStartKey } : {}),
     })
     const page = await deps.dynamodb.send(command, { abortSignal: deps.signal })
@@ -175,6 +181,7 @@ export async function writeDrain(
       version: { N: String(version + 1) },
       writer: { S: `${deps.runId}/${version}` },
       drain: { S: JSON.stringify(drain) },
+      ...(drain.ended ? {} : { active: activeDrain }),
       expiresAt: { N: String(Math.ceil(lastUseOf(drain) / 1_000) + keptSeconds) },
     },
     ConditionExpression:

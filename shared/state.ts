@@ -26,11 +26,7 @@ const forgotten: ShardMemory = { version: 0, queues: {} }
 
 const bodySchema = z.record(z.string(), queueMemory)
 
-// The sort key is for items that are listed together, such as drains; a shard's memory is alone.
-const keyOf = ({ shard, of }: Tick) => ({
-  pk: { S: `backlog#${shard}/${of}` },
-  sk: { S: 'memory' },
-})
+const keyOf = ({ shard, of }: Tick) => ({ pk: { S: `backlog#${shard}/${of}` } })
 
 /** One consistent read. An item that cannot be understood counts as none and is written anew. */
 export async function readMemory(

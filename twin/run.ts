@@ -61,7 +61,14 @@ export async function runMinutes(
 async function runMinute(world: World, watch: Watch, tick: number): Promise<void> {
   const { twin, scenario, stack } = world
   const { engine } = twin
-  stack.drain = (event) => watch.handler('drain', () => drain(scenario.fleet)(event, twin.deps))
+  // One after the other: whoever judges a run must see its changes alone.
+  let last: Promise<unknown> = Promise.resolve()
+  stack.drain = (event) => {
+    const run = () => watch.handler('drain', () => drain(scenario.fleet)(event, twin.deps))
+    const next = last.then(run, run)
+    last = next
+    return next
+  }
   await runUntil(engine, scenario.startAt + tick * tickSeconds * 1_000, stack.sources)
   await runSchedules(world, watch)
   await runUntil(engine, engine.now + alarmsAfterSeconds * 1_000, stack.sources)

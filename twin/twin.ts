@@ -51,7 +51,7 @@ export const twinDrainName = 'talk-prod-drain'
 export const twinTimerQueue = 'talk-prod-timer'
 
 // What the deployment's stack has made.
-const tables: readonly TableDefinition[] = [{ name: stateTable, sortKey: 'sk' }]
+const tables: readonly TableDefinition[] = [{ name: stateTable, indexes: { active: 'active' } }]
 
 // Log lines are for looking back a little: a simulated day would log 100,000.
 const logLinesKept = 1_000

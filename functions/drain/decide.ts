@@ -102,7 +102,7 @@ export function decide(drain: Drain, seen: Seen, now: number): Decision {
   }
 
   // 2. Its replacement, where Auto Scaling would not start one by itself.
-  if (mustSetAside(next, seen)) {
+  if (mustSetAside(drain, seen)) {
     steps.push({ do: 'set-aside' })
     next = { ...next, asideAt: now }
   }
@@ -174,9 +174,13 @@ const lastHeard = ({ acknowledgedAt, worker, status }: Drain) =>
 const mustAsk = (drain: Drain, now: number) =>
   drain.acknowledgedAt !== null && !isDone(drain) && now >= after(lastHeard(drain), statusSeconds)
 
-/** A hook already keeps the instance out of its group, which Capacity Rebalancing refills too. */
+/**
+ * A hook keeps the instance out of its group already, and Capacity Rebalancing refills the group.
+ * With the first command or not at all: the same notice again must change nothing, even where
+ * room has come up meanwhile.
+ */
 const mustSetAside = (drain: Drain, { group, member, room }: Seen) =>
-  drain.asideAt === null &&
+  drain.sent === null &&
   member?.state === 'InService' &&
   room > 0 &&
   !group.capacityRebalance &&

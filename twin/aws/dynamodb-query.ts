@@ -9,7 +9,6 @@ const pageBytesMax = 1_024 * 1_024
 // Whoever asks for these gets an error here, not an answer that ignores them.
 const unknown = [
   'FilterExpression',
-  'IndexName',
   'KeyConditions',
   'ProjectionExpression',
   'QueryFilter',
@@ -27,6 +26,7 @@ export function query(table: Table, input: QueryCommandInput): object {
   if (Limit !== undefined && (!Number.isInteger(Limit) || Limit < 1)) {
     throw validation(`Value '${Limit}' at 'limit' failed to satisfy constraint: at least 1`)
   }
+  if (input.IndexName !== undefined) return queryIndex(table, input)
   const { pk, fits } = parse(table, input)
   const order = ScanIndexForward === false ? -1 : 1
   const found = [...(table.partitions.get(pk)?.entries() ?? [])]
@@ -45,6 +45,50 @@ export function query(table: Table, input: QueryCommandInput): object {
     ScannedCount: page.length,
     ...(last ? { LastEvaluatedKey: copyOf(keyItem(table, last)) } : {}),
   }
+}
+
+/**
+ * One page of one partition of an index: `attribute = :value` alone, sorted by `pk`. The twin's
+ * index knows of a write at once; DynamoDB's a moment later.
+ */
+function queryIndex(table: Table, input: QueryCommandInput): object {
+  const attribute = table.indexes?.[input.IndexName ?? '']
+  if (attribute === undefined) {
+    throw validation(`The table does not have the specified index: ${input.IndexName}`)
+  }
+  if (input.ConsistentRead) {
+    throw validation('Consistent reads are not supported on global secondary indexes')
+  }
+  if (table.sortKey || input.ScanIndexForward === false) {
+    throw new Error("The twin's index knows no sort keys and no reverse order")
+  }
+  const value = parseIndexed(input, attribute)
+  const found: Stored[] = []
+  for (const partition of table.partitions.values()) {
+    const stored = partition.get('')
+    if (stored?.item[attribute]?.S === value) found.push(stored)
+  }
+  const pkOf = ({ pk }: Item) => pk?.S ?? ''
+  found.sort((a, b) => compareBytes(pkOf(a.item), pkOf(b.item)))
+  const after = input.ExclusiveStartKey && pkOf(input.ExclusiveStartKey)
+  const rest = after ? found.filter(({ item }) => compareBytes(pkOf(item), after) > 0) : found
+  const { page, last } = firstPage(rest, input.Limit)
+  return {
+    Items: page.map(copyOf),
+    Count: page.length,
+    ScannedCount: page.length,
+    ...(last ? { LastEvaluatedKey: { pk: { S: pkOf(last) }, [attribute]: { S: value } } } : {}),
+  }
+}
+
+function parseIndexed(input: QueryCommandInput, attribute: string): string {
+  const { KeyConditionExpression: expression = '' } = input
+  checkNames([expression], input)
+  const [, name, value] = /^\s*([#\w]+)\s*=\s*(:\w+)\s*$/.exec(expression) ?? []
+  if (!name || !value || nameOf(name, input) !== attribute) {
+    throw validation(`Query condition missed key schema element: ${attribute}`)
+  }
+  return text(value, input)
 }
 
 /**

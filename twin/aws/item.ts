@@ -3,8 +3,16 @@ import { awsError } from './service.ts'
 
 export type Item = Record<string, AttributeValue>
 
-/** A table with a string key `pk` and, where it is named, a string sort key `sk`. */
-export type TableDefinition = { readonly name: string; readonly sortKey?: 'sk' }
+/**
+ * A table with a string key `pk` and, where it is named, a string sort key `sk`. An index holds
+ * the items that have its attribute, by that attribute and then by `pk`, with all they contain.
+ */
+export type TableDefinition = {
+  readonly name: string
+  readonly sortKey?: 'sk'
+  /** The attribute that each global secondary index, by its name, is partitioned by. */
+  readonly indexes?: Readonly<Record<string, string>>
+}
 
 /** An item, and its size: a query adds sizes up far more often than an item is written. */
 export type Stored = { readonly item: Item; readonly bytes: number }
