@@ -177,37 +177,37 @@ describe('what a queue decides', () => {
       name: 'fewer would do for a moment: hold',
       visible: 50,
       group: { desired: 9 },
-      surplus: { forSeconds: 599, most: 6 },
+      surplus: { forSeconds: 1_799, most: 6 },
       expected: { kind: 'hold', reason: 'busy' },
     },
     {
-      name: 'fewer have done for ten minutes: down to the most of them',
+      name: 'fewer have done for half an hour: down to the most of them',
       visible: 50,
       group: { desired: 9 },
-      surplus: { forSeconds: 600, most: 6 },
+      surplus: { forSeconds: 1_800, most: 6 },
       expected: { kind: 'resize', reason: 'surplus', desired: 6 },
     },
     {
       name: 'but not where the group would end its victim as it works',
       visible: 50,
       group: { desired: 9 },
-      surplus: { forSeconds: 600, most: 6 },
+      surplus: { forSeconds: 1_800, most: 6 },
       hooked: false,
       expected: { kind: 'hold', reason: 'no-hook' },
     },
     {
       name: 'a long boot is not undone so soon',
-      queue: { ...direct, startWithin: '690s', bootTime: '9m' },
+      queue: { ...direct, startWithin: '810s', bootTime: '11m' },
       visible: 50,
       group: { desired: 9 },
-      surplus: { forSeconds: 1_619, most: 6 },
+      surplus: { forSeconds: 1_979, most: 6 },
       expected: { kind: 'hold', reason: 'busy' },
     },
     {
       name: 'a capacity that somebody lowered meanwhile begins anew',
       visible: 50,
       group: { desired: 6 },
-      surplus: { forSeconds: 600, most: 8 },
+      surplus: { forSeconds: 1_800, most: 8 },
       expected: { kind: 'hold', reason: 'busy' },
     },
     {
@@ -354,7 +354,7 @@ describe('whatever the situation', () => {
     notVisible: fc.integer({ min: 0, max: 100_000 }),
     emptyForSeconds: fc.option(fc.integer({ min: 0, max: 3_600 })),
     surplus: fc.option(
-      fc.record({ forSeconds: fc.integer({ min: 0, max: 3_600 }), most: fc.nat({ max: 60 }) }),
+      fc.record({ forSeconds: fc.integer({ min: 0, max: 7_200 }), most: fc.nat({ max: 60 }) }),
     ),
     draining: fc.integer({ min: 0, max: 5 }),
     hooked: fc.boolean(),
@@ -390,11 +390,11 @@ describe('whatever the situation', () => {
       }),
     )
   })
-  it('while anything waits or runs, only a drain and ten minutes of surplus scale in', () => {
+  it('while anything waits or runs, only a drain and half an hour of surplus scale in', () => {
     fc.assert(
       fc.property(situation, (s) => {
         const { group, decision } = decideFor(s)
-        const surplus = s.hooked && (s.surplus?.forSeconds ?? 0) >= 600
+        const surplus = s.hooked && (s.surplus?.forSeconds ?? 0) >= 1_800
         if (s.visible + s.notVisible === 0 || surplus) return
         const to = decision.kind === 'resize' ? decision.desired : group.desired
         expect(to).toBeGreaterThanOrEqual(group.desired)
