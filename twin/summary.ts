@@ -29,10 +29,12 @@ export type QueueSummary = {
   /** Work of completed tasks / paid slot-hours. */
   readonly utilisation: number
   readonly launches: number
-  /** Instances that Spot took. */
+  /** Spot notices: instances that Spot took, or would have, had they not left before. */
   readonly interruptions: number
-  /** Runs cut short because their instance went. */
+  /** Runs cut short because their instance went, and their messages left in flight. */
   readonly tasksKilled: number
+  /** Runs cut short at the deadline of a drain, and their messages handed back. */
+  readonly tasksForced: number
   readonly tasksRunTwice: number
   /** Neither completed nor in the queue any more. */
   readonly tasksLost: number
@@ -77,6 +79,7 @@ function summariseParts(parts: readonly Part[], now: number): QueueSummary {
     launches: sum(({ ledger }) => ledger?.launches ?? 0),
     interruptions: sum(({ ledger }) => ledger?.interruptions ?? 0),
     tasksKilled: sum(({ tally }) => tally.killedRuns),
+    tasksForced: sum(({ tally }) => tally.forcedRuns),
     tasksRunTwice: sum(({ tally }) => tally.runTwice),
     tasksLost: sum(({ tally }) => lost(tally)),
   }

@@ -27,6 +27,7 @@ export type SpotMarket = {
 /** What instances cost and suffered, by group. */
 export type InstanceLedger = {
   launches: number
+  /** Spot notices given. */
   interruptions: number
   /** Runs that ended because the group ended their instance. */
   killedByGroup: number
@@ -51,6 +52,8 @@ const dayMs = 86_400_000
 
 export type Instances = {
   readonly ledgers: ReadonlyMap<string, InstanceLedger>
+  /** Spot takes the instance: its notice is given now. */
+  interrupt(group: string, instance: string): void
 }
 
 type Parts = {
@@ -88,7 +91,14 @@ export function startInstances(
   for (const storm of market.storms) {
     twin.engine.at(storm.at, () => strike(context, machines, draws, storm))
   }
-  return { ledgers }
+  return {
+    ledgers,
+    interrupt(group, instance) {
+      const machine = machines.get(group)
+      const draw = draws.get(group)
+      if (machine && draw) interrupt(context, machine, draw, instance)
+    },
+  }
 }
 
 type Context = {
@@ -195,7 +205,9 @@ function end(context: Context, machine: Machines, instance: string): void {
 function interrupt(context: Context, machine: Machines, draw: Random, id: string): void {
   const { twin, ledgers, bus, boxes } = context
   const { engine, autoscaling } = twin
-  if (!runs(context, machine.group, id)) return
+  const ledger = ledgers.get(machine.group)
+  if (!ledger || !runs(context, machine.group, id)) return
+  ledger.interruptions++
   bus.put({
     source: 'aws.ec2',
     type: 'EC2 Spot Instance Interruption Warning',
@@ -204,9 +216,7 @@ function interrupt(context: Context, machine: Machines, draw: Random, id: string
   const takenAt = engine.now + spotNoticeSeconds * 1_000
   boxes.warn(id, 'spot', takenAt)
   engine.at(takenAt, () => {
-    const ledger = ledgers.get(machine.group)
-    if (!ledger || !runs(context, machine.group, id)) return
-    ledger.interruptions++
+    if (!runs(context, machine.group, id)) return
     end(context, machine, id)
     endPayment(ledger, id, engine.now)
     const noticed = draw.between(healthCheckSeconds.from, healthCheckSeconds.to)
