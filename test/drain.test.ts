@@ -246,7 +246,7 @@ describe('what is not ours, or no use', () => {
     },
   )
 
-  it('a malformed event is set aside after three tries, and the others are dealt with', async () => {
+  it('a malformed event is set aside after five tries, and the others are dealt with', async () => {
     const rig = await createRig()
     const victim = busyOne(rig)
     put(rig, 'aws.ec2', 'EC2 Spot Instance Interruption Warning', { 'instance-id': 'i-no' })

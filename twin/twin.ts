@@ -26,6 +26,8 @@ export type Twin<T> = {
   inFlight(): number
   /** Makes calls fail until it is called again; see Fault. */
   inject(faults: readonly Fault[]): void
+  /** Whether any calls are made to fail at present. */
+  isFailing(): boolean
   /** Tells the listener of every change, by a call or by time. */
   onChange(listener: (change: Change) => void): void
   /** Passes on changes that time made, as calls do by themselves. */
@@ -118,6 +120,7 @@ export function createTwin<T>({ seed, startAt, makeTask, moreTables = [] }: Opti
     inject(next) {
       wire.faults = next
     },
+    isFailing: () => wire.faults.length > 0,
     onChange(listener) {
       listeners.push(listener)
     },

@@ -140,7 +140,7 @@ function undone(drain: Drain, step: Step): Drain {
     case 'complete':
       return { ...drain, ended: null, hook: drain.hook && { ...drain.hook, completed: null } }
     case 'terminate':
-      return { ...drain, terminatedAt: null }
+      return { ...drain, terminatedAt: null, ended: null }
     case 'take-back':
       return { ...drain, ended: null }
     case 'extend':

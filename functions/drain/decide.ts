@@ -74,7 +74,7 @@ const lastReportSeconds = 15
 export const statusSeconds = 60
 
 // A terminate that Auto Scaling took has shown itself by then: a hook's event, or the end.
-const terminateSeconds = 60
+export const terminateSeconds = 60
 
 // A hook whose timeout is not known yet is extended within the shortest there is.
 const hookTimeoutSecondsLeast = 30
@@ -138,7 +138,9 @@ function gone(drain: Drain, member: Member | null, now: number): Decision {
   if (drain.hook && drain.hook.completed === null) return complete(drain, 'gone', now)
   // A box in its warm pool may come back under its id.
   const how = member?.state.startsWith('Warmed:') ? 'pooled' : 'left'
-  return { drain: end(drain, how, now), steps: [], why: 'gone' }
+  // On standby nobody checks its health: its group would list it for good.
+  const steps = member?.kind === 'standby' ? [{ do: 'terminate', why: 'gone' } as const] : []
+  return { drain: end(drain, how, now), steps, why: 'gone' }
 }
 
 function withdrawn(drain: Drain, { member }: Seen, now: number): Decision {
@@ -152,10 +154,11 @@ function withdrawn(drain: Drain, { member }: Seen, now: number): Decision {
   return { drain: end(drain, 'withdrawn', now), steps, why: 'withdrawn' }
 }
 
-/** No acknowledgement in time, and no reason known yet: the agent does not answer. */
+/** Sent, no acknowledgement in time, and no reason known yet: the agent does not answer. */
 function faulted(drain: Drain, now: number): Drain {
   const { sent, acknowledgedAt, fault } = drain
-  if (!sent || acknowledgedAt !== null || fault || now < after(sent.at, ackSeconds)) return drain
+  if (!sent?.command || acknowledgedAt !== null || fault) return drain
+  if (now < after(sent.at, ackSeconds)) return drain
   return { ...drain, fault: { name: 'agent-unreachable', at: now } }
 }
 

@@ -132,7 +132,11 @@ function withdraw(drain: Drain, notice: CauseNotice): Folded {
 function isAnew({ ended, hook }: Drain, notice: CauseNotice, forced: boolean): boolean {
   if (ended === null) return false
   // A hook waits for somebody, even where its instance was taken before its group noticed.
-  if (notice.kind === 'hook') return hook === null || notice.hook.token !== hook.token
+  if (notice.kind === 'hook') {
+    // One that was found by looking has no token: what is older than its end is the same.
+    if (hook?.token === null) return notice.at > ended.at
+    return notice.hook.token !== hook?.token
+  }
   if (ended.how === 'left') return false
   // What was withdrawn says itself which notices came before.
   return forced || ended.how === 'withdrawn' || notice.at > ended.at

@@ -9,7 +9,7 @@ import { groupsOf, terminateHooks } from '../../shared/lifecycle.ts'
 import type { Fleet } from '../../shared/queue-config.ts'
 import { shardOf } from '../../shared/shards.ts'
 import { answersWanted, noticesOf } from './answers.ts'
-import type { Seen } from './decide.ts'
+import { type Seen, terminateSeconds } from './decide.ts'
 import type { Place } from './fold.ts'
 import type { Letter, Mail } from './mail.ts'
 
@@ -97,24 +97,28 @@ async function sweep(deps: DrainDeps, fleet: Fleet, { sweeps }: Mail): Promise<S
   return { letters, kept, groups }
 }
 
+const hasJustBeenTerminated = (drain: Drain | null | undefined, now: number) =>
+  drain?.terminatedAt != null && now < drain.terminatedAt + terminateSeconds * 1_000
+
 /** Instances of the group that wait for our hook and have no drain that knows of it. */
 async function straysOf(
   deps: DrainDeps,
   group: Group,
   kept: ReadonlyMap<string, Kept>,
 ): Promise<Notice[]> {
+  const now = deps.clock.now()
   const strays = group.members.filter(({ id, state }) => {
     const drain = kept.get(id)?.drain
     const knows = drain?.hook && (!drain.ended || drain.ended.how === 'left')
-    return state === 'Terminating:Wait' && !knows
+    // Where we asked for its end ourselves, the hook's event is on its way.
+    return state === 'Terminating:Wait' && !knows && !hasJustBeenTerminated(drain, now)
   })
   if (strays.length === 0) return []
   const hook = (await terminateHooks(deps, group.name)).find(({ name }) => name === deps.drainName)
   if (!hook) return []
-  const at = deps.clock.now()
   const found = { name: hook.name, token: null, toWarmPool: false }
   return strays.map(({ id: instance }) => ({
-    ...{ kind: 'hook', instance, group: group.name, at, hook: found },
+    ...{ kind: 'hook', instance, group: group.name, at: now, hook: found },
   }))
 }
 

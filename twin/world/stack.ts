@@ -12,7 +12,7 @@ import type { Task } from './task.ts'
 export type Stack = {
   readonly drainQueue: Queue<null>
   readonly timerQueue: Queue<null>
-  /** Messages that failed three times. */
+  /** Messages that failed every time. */
   readonly undelivered: Queue<null>
   readonly sources: readonly EventSource[]
   /** What the mappings invoke; whoever runs the world sets it. */
@@ -26,7 +26,7 @@ export type Stack = {
 // As in serverless.yml.
 const undeliveredName = 'talk-prod-undelivered'
 const visibilitySeconds = 30
-const receivesMax = 3
+const receivesMax = 5
 const functionTimeoutSeconds = 15
 const batchSize = 100
 const batchingWindowSeconds = 1
