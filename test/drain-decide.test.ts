@@ -340,6 +340,22 @@ describe('what follows', () => {
       'draining',
     ],
     [
+      'a box without a worker leaves',
+      drainOf([rebalance(0), report(2, 'nothing')], sentAt(1, 3_600)),
+      seen(standby),
+      16,
+      ['terminate idle'],
+      'idle',
+    ],
+    [
+      'unless one may have started since',
+      drainOf([rebalance(0), report(2, 'nothing')], sentAt(1, 3_600)),
+      seen(standby),
+      17,
+      ['send drain rebalance 3600'],
+      'draining',
+    ],
+    [
       'what is over is over',
       drainOf([hook(0), done], { ended: { how: 'left', at: at(41) } }),
       seen(waiting),

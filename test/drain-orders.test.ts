@@ -89,7 +89,7 @@ function follow(drain: Drain, told: Told, happened: ReadonlySet<Name>, now: numb
   // A box that is drained already answers a command: there is nothing to drain.
   const asked = steps.some((step) => step.do === 'send' && step.action === 'drain')
   if (!asked || !happened.has('drained')) return next
-  const nothing = report((now - t0) / 1_000, 'nothing')
+  const nothing = report((now - t0) / 1_000 + 0.5, 'nothing')
   return follow(foldOnto(next.drain, nothing), next, happened, now)
 }
 

@@ -43,7 +43,13 @@ const statusSchema = z.object({
 })
 
 const phaseOf: Readonly<Record<z.output<typeof statusSchema>['phase'], Phase>> = {
-  ...{ working: 'failed', quieting: 'started', quiet: 'running', idle: 'running', gone: 'drained' },
+  ...{
+    working: 'resumed',
+    quieting: 'started',
+    quiet: 'running',
+    idle: 'running',
+    gone: 'drained',
+  },
 }
 
 /** The line that `drain.sh --status` prints; null where there is none. */

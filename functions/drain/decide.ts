@@ -73,6 +73,10 @@ const lastReportSeconds = 15
 // Where no report comes (the role may not put events), the box is asked this often.
 export const statusSeconds = 60
 
+// How long it holds that a box had nothing to drain: longer than the report takes to arrive, and
+// shorter than a worker takes to start.
+const nothingSeconds = 15
+
 // A terminate that Auto Scaling took has shown itself by then: a hook's event, or the end.
 export const terminateSeconds = 60
 
@@ -154,6 +158,17 @@ function withdrawn(drain: Drain, { member }: Seen, now: number): Decision {
   return { drain: end(drain, 'withdrawn', now), steps, why: 'withdrawn' }
 }
 
+/**
+ * A box that had nothing to drain may have been booting, and its worker be there by now; one that
+ * works again was resumed by somebody, or never drained. Both are told again, before anything is
+ * ended on the strength of what they said.
+ */
+function mustSendAgain({ sent, worker }: Drain, now: number): boolean {
+  if (!worker || (sent && sent.at >= worker.at)) return false
+  const stale = worker.phase === 'nothing' && now >= after(worker.at, nothingSeconds)
+  return stale || worker.phase === 'resumed'
+}
+
 /** Sent, no acknowledgement in time, and no reason known yet: the agent does not answer. */
 function faulted(drain: Drain, now: number): Drain {
   const { sent, acknowledgedAt, fault } = drain
@@ -163,16 +178,18 @@ function faulted(drain: Drain, now: number): Drain {
 }
 
 function mustSend(drain: Drain, now: number): boolean {
-  if (isDone(drain) || deadlineOf(drain) <= now) return false
+  if (deadlineOf(drain) <= now) return false
+  if (mustSendAgain(drain, now)) return true
+  if (isDone(drain)) return false
   if (!drain.sent) return true
   if ((nearerBy(drain) ?? 0) >= deadlineStepSeconds * 1_000) return true
   const lost = drain.sent.command === null && drain.acknowledgedAt === null && !drain.fault
   return lost && now >= after(drain.sent.at, unansweredSeconds)
 }
 
-/** When the box was last heard of, or asked. */
-const lastHeard = ({ acknowledgedAt, worker, status }: Drain) =>
-  Math.max(acknowledgedAt ?? 0, worker?.at ?? 0, status?.at ?? 0)
+/** When the box was last heard of, or told or asked something. */
+const lastHeard = ({ sent, acknowledgedAt, worker, status }: Drain) =>
+  Math.max(sent?.at ?? 0, acknowledgedAt ?? 0, worker?.at ?? 0, status?.at ?? 0)
 
 const mustAsk = (drain: Drain, now: number) =>
   drain.acknowledgedAt !== null && !isDone(drain) && now >= after(lastHeard(drain), statusSeconds)

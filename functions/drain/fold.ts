@@ -153,8 +153,11 @@ const order: Readonly<Record<Phase, number>> = {
   ...{ nothing: 5, 'handed-back': 6, drained: 7 },
 }
 
-/** Phases at which nothing runs any more, nor will. */
-export const isDone = (drain: Drain) => drain.worker !== null && order[drain.worker.phase] >= 5
+/** Whether nothing runs on the box any more, nor will; a later command questions that again. */
+export function isDone({ worker, sent }: Drain): boolean {
+  if (!worker || order[worker.phase] < order.nothing) return false
+  return worker.phase !== 'nothing' || sent === null || sent.at < worker.at
+}
 
 function foldReport(drain: Drain | null, notice: Of<'report'>, place: Place, now: number): Folded {
   const { report, at } = notice
@@ -188,7 +191,7 @@ function heard(drain: Drain, { report, at }: Of<'report'>): Drain {
     drain.worker === null ||
     at > drain.worker.at ||
     (at === drain.worker.at && order[phase] > order[drain.worker.phase])
-  const done = order[phase] >= 5
+  const done = order[phase] >= order.nothing
   const quiet = done || phase === 'quiet' || phase === 'running'
   return {
     ...drain,

@@ -16,7 +16,15 @@ export type Letter = {
   readonly ids: readonly string[]
 }
 
-/** Sorts the messages by instance, each one's notices by time; malformed ones are refused. */
+// What says how a drain fares says nothing before there is one.
+const follows: readonly Notice['kind'][] = ['state', 'invocation', 'report']
+const byUse = (a: Notice, b: Notice) =>
+  Number(follows.includes(a.kind)) - Number(follows.includes(b.kind)) || a.at - b.at
+
+/**
+ * Sorts the messages by instance, and the notices of each: those that may begin a drain first,
+ * then by time. Malformed ones are refused.
+ */
 export function sortMail(records: readonly Pick<SQSRecord, 'messageId' | 'body'>[]): Mail {
   const letters = new Map<string, { notices: Notice[]; ids: string[] }>()
   const sweeps: { tick: Tick; id: string }[] = []
@@ -39,7 +47,7 @@ export function sortMail(records: readonly Pick<SQSRecord, 'messageId' | 'body'>
       for (const notice of message.notices) letterFor(notice.instance, id).notices.push(notice)
     }
   }
-  for (const { notices } of letters.values()) notices.sort((a, b) => a.at - b.at)
+  for (const { notices } of letters.values()) notices.sort(byUse)
   return { letters, sweeps, unknown, refused }
 }
 

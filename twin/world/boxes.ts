@@ -21,6 +21,8 @@ export type BoxFaults = {
 export type Boxes = {
   /** The box runs: its agent registers. */
   boot(instance: string, workers: Workers): void
+  /** Its worker has started: the watcher still polls, and drains it where the box is to leave. */
+  workerStarted(instance: string): void
   /** The instance metadata says that the box is to leave. */
   warn(instance: string, reason: 'spot' | 'scale_in', deadline: number): void
   /** The box is gone. */
@@ -39,6 +41,8 @@ type Box = {
   readonly workers: Workers
   readonly mute: boolean
   readonly watched: boolean
+  /** What the instance metadata says, the nearest deadline of it. */
+  warning: Order | null
   drain: BoxDrain | null
 }
 
@@ -66,8 +70,8 @@ export function createBoxes(twin: Twin<Task>, bus: Bus, faults: BoxFaults): Boxe
   })
   return {
     boot(instance, workers) {
-      const box = {
-        ...{ instance, workers, drain: null },
+      const box: Box = {
+        ...{ instance, workers, warning: null, drain: null },
         mute: draw.chance(faults.mute),
         watched: !draw.chance(faults.withoutWatcher),
       }
@@ -75,19 +79,32 @@ export function createBoxes(twin: Twin<Task>, bus: Bus, faults: BoxFaults): Boxe
       twin.emit(twin.ssm.register(instance))
       if (draw.chance(faults.deadAgents)) twin.ssm.silence(instance)
     },
+    workerStarted(instance) {
+      const box = state.boxes.get(instance)
+      if (box) watch(state, box)
+    },
     warn(instance, reason, deadline) {
       const box = state.boxes.get(instance)
-      if (!box?.watched) return
-      const { engine } = twin
-      engine.at(engine.now + draw.between(watcherSeconds.from, watcherSeconds.to) * 1_000, () => {
-        if (state.boxes.has(instance)) begin(state, box, { reason, drainId: null, deadline })
-      })
+      if (!box) return
+      const nearest = Math.min(deadline, box.warning?.deadline ?? deadline)
+      box.warning = { reason, drainId: null, deadline: nearest }
+      watch(state, box)
     },
     end(instance) {
       state.boxes.delete(instance)
       twin.ssm.unregister(instance)
     },
   }
+}
+
+/** The watcher's next look at the metadata: where the box is to leave, its worker is drained. */
+function watch(state: State, box: Box): void {
+  const { twin, draw, boxes } = state
+  const { engine } = twin
+  if (!box.watched) return
+  engine.at(engine.now + draw.between(watcherSeconds.from, watcherSeconds.to) * 1_000, () => {
+    if (boxes.has(box.instance) && box.warning) begin(state, box, box.warning)
+  })
 }
 
 /** The agent runs the document: its success says that drain.sh has begun, or what it printed. */

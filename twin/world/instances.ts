@@ -123,7 +123,9 @@ function boot(context: Context, machine: Machines, draw: Random, id: string) {
     if (ledger.running.has(id)) boxes.boot(id, machine.workers)
   })
   engine.at(engine.now + ready * 1_000, () => {
-    if (runs(context, machine.group, id)) machine.workers.start(id, machine.slots, machine.prefetch)
+    if (!runs(context, machine.group, id)) return
+    machine.workers.start(id, machine.slots, machine.prefetch)
+    boxes.workerStarted(id)
   })
   const life = draw.exponential(dayMs / market.reclaimsPerDay)
   engine.at(engine.now + life, () => interrupt(context, machine, draw, id))
