@@ -49,6 +49,8 @@ const hook = z.object({
   /** Null: found by looking at the group, so the instance's id stands for it. */
   token: z.nullable(z.string()),
   toWarmPool: z.boolean(),
+  /** When it was first heard of. */
+  openedAt: z.number(),
   /** When its time last began to run. */
   extendedAt: z.number(),
   /** Null until the group's hooks have been read. */

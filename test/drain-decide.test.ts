@@ -401,6 +401,6 @@ describe('what follows', () => {
 })
 
 const hookOf = (timeoutSeconds: number): Drain['hook'] => ({
-  ...{ name: 'talk-drain', token: 'token-1', toWarmPool: false, extendedAt: t0 },
+  ...{ name: 'talk-drain', token: 'token-1', toWarmPool: false, openedAt: t0, extendedAt: t0 },
   ...{ timeoutSeconds, completed: null },
 })

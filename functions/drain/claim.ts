@@ -100,9 +100,14 @@ const isSame = (a: Drain | null, b: Drain) => a !== null && JSON.stringify(a) ==
 // The longest that a message may be delayed; what is later is left to the sweep.
 const delayMillisecondsMax = 900_000
 
+// A step that failed is tried again this soon, and not only by the next sweep.
+const retryMilliseconds = 10_000
+
 /** When a timer of its own must bring the drain back; null where none is needed. */
-export function plan(drain: Drain, now: number): number | null {
-  const next = nextLook(drain, now)
+export function plan(drain: Drain, done: readonly Done[], now: number): number | null {
+  const retry = done.some(({ ok }) => !ok) && !drain.ended ? now + retryMilliseconds : null
+  const moments = [nextLook(drain, now), retry].filter((moment) => moment !== null)
+  const next = moments.length === 0 ? null : Math.min(...moments)
   if (next === null || next - now > delayMillisecondsMax) return null
   const { lookAt } = drain
   // A timer that is on its way does for any look that is not before it.

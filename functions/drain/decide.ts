@@ -143,8 +143,10 @@ function gone(drain: Drain, member: Member | null, now: number): Decision {
   // A box in its warm pool may come back under its id.
   const how = member?.state.startsWith('Warmed:') ? 'pooled' : 'left'
   // On standby nobody checks its health: its group would list it for good.
-  const steps = member?.kind === 'standby' ? [{ do: 'terminate', why: 'gone' } as const] : []
-  return { drain: end(drain, how, now), steps, why: 'gone' }
+  const listed = member?.kind === 'standby'
+  const steps = listed ? [{ do: 'terminate', why: 'gone' } as const] : []
+  const terminatedAt = listed ? now : drain.terminatedAt
+  return { drain: { ...end(drain, how, now), terminatedAt }, steps, why: 'gone' }
 }
 
 function withdrawn(drain: Drain, { member }: Seen, now: number): Decision {
@@ -210,11 +212,14 @@ const isWaiting = ({ hook }: Drain, { member }: Seen) =>
   hook !== null && hook.completed === null && member?.state === 'Terminating:Wait'
 
 /** The second channel had its time as well, and nothing came of it. */
-const isUnreachable = ({ fault, acknowledgedAt, worker }: Drain, now: number) =>
-  fault !== null &&
-  acknowledgedAt === null &&
-  worker === null &&
-  now >= after(fault.at, unreachableSeconds)
+const isUnreachable = (drain: Drain, now: number) =>
+  drain.fault !== null &&
+  drain.acknowledgedAt === null &&
+  drain.worker === null &&
+  now >= after(watchedSince(drain), unreachableSeconds)
+
+/** Since when the box's watcher has something to see, and ours alone has failed. */
+const watchedSince = ({ fault, hook }: Drain) => Math.max(fault?.at ?? 0, hook?.openedAt ?? 0)
 
 function followHook(drain: Drain, now: number): Decision {
   if (isDone(drain)) return complete(drain, 'idle', now)
@@ -261,7 +266,7 @@ export function nextLook(drain: Drain, now: number): number | null {
     sent && acknowledgedAt === null && !fault
       ? after(sent.at, sent.command === null ? unansweredSeconds : ackSeconds)
       : null,
-    fault && acknowledgedAt === null ? after(fault.at, unreachableSeconds) : null,
+    fault && acknowledgedAt === null ? after(watchedSince(drain), unreachableSeconds) : null,
     acknowledgedAt !== null && !isDone(drain) ? after(lastHeard(drain), statusSeconds) : null,
     status?.command ? after(status.at, ackSeconds) : null,
     hook && hook.completed === null ? extendAt(hook) : null,

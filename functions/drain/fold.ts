@@ -145,7 +145,9 @@ function isAnew({ ended, hook }: Drain, notice: CauseNotice, forced: boolean): b
 function hookOf(drain: Drain, { hook, at }: Of<'hook'>): Drain['hook'] {
   // A token names one action: the same again is a duplicate, another a new wait.
   if (drain.hook && (drain.hook.token === hook.token || hook.token === null)) return drain.hook
-  return { ...hook, extendedAt: at, timeoutSeconds: null, completed: null }
+  // Of one that was found by looking nobody knows how long it has waited: it is extended at once.
+  const extendedAt = hook.token === null ? 0 : at
+  return { ...hook, openedAt: at, extendedAt, timeoutSeconds: null, completed: null }
 }
 
 const order: Readonly<Record<Phase, number>> = {

@@ -107,11 +107,14 @@ async function straysOf(
   kept: ReadonlyMap<string, Kept>,
 ): Promise<Notice[]> {
   const now = deps.clock.now()
-  const strays = group.members.filter(({ id, state }) => {
-    const drain = kept.get(id)?.drain
+  const waiting = group.members.filter(({ state }) => state === 'Terminating:Wait')
+  const unlisted = waiting.flatMap(({ id }) => (kept.has(id) ? [] : id))
+  const ended = await readDrains(deps, unlisted)
+  const strays = waiting.filter(({ id }) => {
+    const drain = (kept.get(id) ?? ended.get(id))?.drain
     const knows = drain?.hook && (!drain.ended || drain.ended.how === 'left')
     // Where we asked for its end ourselves, the hook's event is on its way.
-    return state === 'Terminating:Wait' && !knows && !hasJustBeenTerminated(drain, now)
+    return !knows && !hasJustBeenTerminated(drain, now)
   })
   if (strays.length === 0) return []
   const hook = (await terminateHooks(deps, group.name)).find(({ name }) => name === deps.drainName)

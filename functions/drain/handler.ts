@@ -90,7 +90,7 @@ async function concludeAll(
   const ofInstance = Map.groupBy(done, ({ instance }) => instance)
   const items = claims.map((claimed) => {
     const own = ofInstance.get(claimed.kept.drain.instance) ?? []
-    return { claimed, own, timerAt: plan(settle(claimed.kept.drain, own), now) }
+    return { claimed, own, timerAt: plan(settle(claimed.kept.drain, own), own, now) }
   })
   const timers = items.flatMap(({ claimed, timerAt }) =>
     timerAt === null ? [] : { instance: claimed.kept.drain.instance, at: timerAt },

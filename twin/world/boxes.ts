@@ -21,8 +21,11 @@ export type BoxFaults = {
 export type Boxes = {
   /** The box runs: its agent registers. */
   boot(instance: string, workers: Workers): void
-  /** Its worker has started: the watcher still polls, and drains it where the box is to leave. */
-  workerStarted(instance: string): void
+  /**
+   * Its worker is ready to poll: on a box that was told to leave meanwhile it does not, for
+   * drain.sh has left a note that the worker reads when it starts.
+   */
+  startWorker(instance: string, start: () => void): void
   /** The instance metadata says that the box is to leave. */
   warn(instance: string, reason: 'spot' | 'scale_in', deadline: number): void
   /** The box is gone. */
@@ -44,6 +47,8 @@ type Box = {
   /** What the instance metadata says, the nearest deadline of it. */
   warning: Order | null
   drain: BoxDrain | null
+  /** Told to leave before its worker was there: how that one would start, once it is ready. */
+  note: { start: (() => void) | null } | null
 }
 
 type BoxDrain = {
@@ -71,7 +76,7 @@ export function createBoxes(twin: Twin<Task>, bus: Bus, faults: BoxFaults): Boxe
   return {
     boot(instance, workers) {
       const box: Box = {
-        ...{ instance, workers, warning: null, drain: null },
+        ...{ instance, workers, warning: null, drain: null, note: null },
         mute: draw.chance(faults.mute),
         watched: !draw.chance(faults.withoutWatcher),
       }
@@ -79,9 +84,10 @@ export function createBoxes(twin: Twin<Task>, bus: Bus, faults: BoxFaults): Boxe
       twin.emit(twin.ssm.register(instance))
       if (draw.chance(faults.deadAgents)) twin.ssm.silence(instance)
     },
-    workerStarted(instance) {
+    startWorker(instance, start) {
       const box = state.boxes.get(instance)
-      if (box) watch(state, box)
+      if (box?.note) box.note.start = start
+      else start()
     },
     warn(instance, reason, deadline) {
       const box = state.boxes.get(instance)
@@ -147,6 +153,7 @@ function begin(state: State, box: Box, order: Order): void {
   }
   const drain = { ...order, told: 'started', startedAt: engine.now } as const
   if (!box.workers.look(box.instance)) {
+    box.note ??= { start: null }
     report(state, box, drain, 'nothing')
     return
   }
@@ -184,6 +191,10 @@ function planEnd(state: State, box: Box, drain: BoxDrain): void {
 }
 
 function resume(state: State, box: Box): void {
+  box.note?.start?.()
+  box.note = null
+  // Nobody takes back what EC2 or the group has begun: the watcher sees it still.
+  watch(state, box)
   if (!box.drain) return
   box.workers.resume(box.instance)
   report(state, box, box.drain, 'resumed')

@@ -124,8 +124,7 @@ function boot(context: Context, machine: Machines, draw: Random, id: string) {
   })
   engine.at(engine.now + ready * 1_000, () => {
     if (!runs(context, machine.group, id)) return
-    machine.workers.start(id, machine.slots, machine.prefetch)
-    boxes.workerStarted(id)
+    boxes.startWorker(id, () => machine.workers.start(id, machine.slots, machine.prefetch))
   })
   const life = draw.exponential(dayMs / market.reclaimsPerDay)
   engine.at(engine.now + life, () => interrupt(context, machine, draw, id))
