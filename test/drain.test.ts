@@ -1,6 +1,8 @@
+import { DeleteLifecycleHookCommand } from '@aws-sdk/client-auto-scaling'
+import { GetMetricDataCommand } from '@aws-sdk/client-cloudwatch'
 import { describe, expect, it } from 'vitest'
 import type { BusEvent } from '../twin/world/bus.ts'
-import { createRig, group, type Rig } from './drain/fleet.ts'
+import { createRig, group, type Rig, startAt } from './drain/fleet.ts'
 
 /** The handler on the twin: what becomes of instances, their hooks and their tasks. */
 
@@ -256,5 +258,34 @@ describe('what is not ours, or no use', () => {
     expect(rig.world.stack.undelivered.visible).toBe(1)
     const refused = rig.world.twin.logged.find(({ message }) => message === 'message refused')
     expect(String(refused?.fields['error'])).toContain('detail.instance-id: no instance id')
+  })
+
+  it('a group without our hook is counted, once an hour', async () => {
+    const rig = await createRig()
+    const hook = { AutoScalingGroupName: group, LifecycleHookName: 'talk-prod-drain' }
+    const { twin } = rig.world
+    twin.emit(twin.autoscaling.apply(twin.engine.now, new DeleteLifecycleHookCommand(hook)).changes)
+    await rig.minutes(60)
+    const query = new GetMetricDataCommand({
+      StartTime: new Date(startAt),
+      EndTime: new Date(startAt + 7_200_000),
+      MetricDataQueries: [
+        {
+          Id: 'hookless',
+          MetricStat: {
+            Metric: {
+              Namespace: 'Celeriac',
+              MetricName: 'GroupsWithoutHook',
+              Dimensions: [{ Name: 'Fleet', Value: 'test' }],
+            },
+            Period: 60,
+            Stat: 'Maximum',
+          },
+        },
+      ],
+      ScanBy: 'TimestampAscending',
+    })
+    const { MetricDataResults } = await twin.deps.cloudwatch.send(query)
+    expect(MetricDataResults?.[0]?.Values).toEqual([0, 1])
   })
 })

@@ -42,7 +42,7 @@ export async function gather(
   fleet: Fleet,
   mail: Mail,
   now: number,
-): Promise<Subject[]> {
+): Promise<Gathered> {
   const swept = await sweep(deps, fleet, mail)
   const letters = new Map([...swept.letters, ...mail.letters])
   const toRead = [...letters].flatMap(([instance, letter]) =>
@@ -57,19 +57,27 @@ export async function gather(
     return alive || notices.some(({ kind }) => speaksAlone.includes(kind))
   })
   const places = await locate(deps, fleet, { concerned, keptOf, known: swept.groups })
-  return concerned.map(([instance, { notices, ids }]) => ({
+  const subjects = concerned.map(([instance, { notices, ids }]) => ({
     instance,
     notices: [...notices, ...(answers.get(instance) ?? [])],
     ids,
     kept: keptOf(instance),
     at: places.get(instance) ?? null,
   }))
+  return { subjects, hookless: swept.hookless }
+}
+
+export type Gathered = {
+  readonly subjects: readonly Subject[]
+  /** Groups of ours without our hook; null where this run did not look. */
+  readonly hookless: readonly string[] | null
 }
 
 type Swept = {
   readonly letters: ReadonlyMap<string, Letter>
   readonly kept: ReadonlyMap<string, Kept>
   readonly groups: readonly GroupReading[]
+  readonly hookless: Gathered['hookless']
 }
 
 /**
@@ -77,7 +85,9 @@ type Swept = {
  * nothing was heard, for EventBridge may lose an event and a hook's timeout is an hour.
  */
 async function sweep(deps: DrainDeps, fleet: Fleet, { sweeps }: Mail): Promise<Swept> {
-  if (sweeps.length === 0) return { letters: new Map(), kept: new Map(), groups: [] }
+  if (sweeps.length === 0) {
+    return { letters: new Map(), kept: new Map(), groups: [], hookless: null }
+  }
   const ids = sweeps.map(({ id }) => id)
   const mine = (queue: string) => sweeps.some(({ tick }) => shardOf(queue, tick.of) === tick.shard)
   const [all, groups] = await Promise.all([listDrains(deps), describeGroups(deps, fleet)])
@@ -87,14 +97,30 @@ async function sweep(deps: DrainDeps, fleet: Fleet, { sweeps }: Mail): Promise<S
     if (drain && !drain.ended && mine(drain.queue))
       letters.set(drain.instance, { notices: [], ids })
   }
-  for (const group of groups) {
+  const ours = groups.flatMap((group) => {
     const queue = queueOf(fleet, group)
-    if ('problem' in group || !queue || !mine(queue.name)) continue
+    return 'problem' in group || !queue || !mine(queue.name) ? [] : group
+  })
+  for (const group of ours) {
     for (const notice of await straysOf(deps, group, kept)) {
       letters.set(notice.instance, { notices: [notice], ids })
     }
   }
-  return { letters, kept, groups }
+  return { letters, kept, groups, hookless: await hooklessOf(deps, ours) }
+}
+
+const hourMinutes = 60
+
+/** Once an hour, for hooks come and go with deployments: groups that would end work as it runs. */
+async function hooklessOf(deps: DrainDeps, groups: readonly Group[]): Promise<string[] | null> {
+  if (Math.floor(deps.clock.now() / 60_000) % hourMinutes !== 0) return null
+  const outcomes = await each(groups, ({ name }) => terminateHooks(deps, name))
+  return outcomes.flatMap((outcome) => {
+    // What could not be read is not known to lack it; the next hour looks again.
+    if ('error' in outcome) deps.log.error('hooks unknown', { ...outcome })
+    const hooks = 'value' in outcome ? outcome.value : null
+    return hooks && !hooks.some(({ name }) => name === deps.drainName) ? outcome.item.name : []
+  })
 }
 
 const hasJustBeenTerminated = (drain: Drain | null | undefined, now: number) =>

@@ -19,8 +19,8 @@ import { startTimers } from '../../shared/timer.ts'
 import { act, type Done, settle } from './act.ts'
 import { type Claimed, type Common, claim, conclude, type Idle, plan } from './claim.ts'
 import { gather, hookTimeouts, type Subject } from './gather.ts'
-import { type Mail, sortMail } from './mail.ts'
-import { logRun, metricsOf, type Outcome } from './record.ts'
+import { sortMail } from './mail.ts'
+import { logRun, metricsOf, type Outcome, type Run } from './record.ts'
 
 /** A batch of drain's queues, as Lambda hands it over; what else a record has is not read. */
 export type Batch = z.output<typeof batchSchema>
@@ -39,11 +39,11 @@ export const drain =
   async (batch: Batch, deps: DrainDeps): Promise<Response> => {
     const now = deps.clock.now()
     const mail = sortMail(batch.Records)
-    const subjects = await gather(deps, fleet, mail, now)
+    const { subjects, hookless } = await gather(deps, fleet, mail, now)
     const { claims, outcomes } = await claimAll(deps, subjects, now)
     const done = await act(deps, claims.map(toClaim))
     const concluded = await concludeAll(deps, claims, done)
-    return record(deps, fleet, mail, [...outcomes, ...concluded])
+    return record(deps, fleet, { mail, hookless, outcomes: [...outcomes, ...concluded] })
   }
 
 const toClaim = ({ kept: { drain }, located, steps }: Claimed) => ({
@@ -112,15 +112,11 @@ async function concludeAll(
 }
 
 /** Ends in no error of its own: it names the messages that come back, and SQS keeps the rest. */
-async function record(
-  deps: DrainDeps,
-  fleet: Fleet,
-  mail: Mail,
-  outcomes: readonly Outcome[],
-): Promise<Response> {
-  logRun(deps.log, mail, outcomes)
+async function record(deps: DrainDeps, fleet: Fleet, run: Run): Promise<Response> {
+  logRun(deps.log, run)
+  const { mail, outcomes } = run
   const now = deps.clock.now()
-  const metrics = metricsOf(mail, outcomes, now)
+  const metrics = metricsOf(run, now)
   // Metrics that are lost are no reason to do everything again.
   const [published] = await each([metrics], (list) => publish(deps, fleet.name, list, now))
   if (published && 'error' in published) deps.log.error('publish failed', { ...published })

@@ -25,8 +25,17 @@ export type Outcome = {
   | { readonly kind: 'failed'; readonly error: unknown }
 )
 
+/** What one run came to. */
+export type Run = {
+  readonly mail: Mail
+  readonly outcomes: readonly Outcome[]
+  /** Groups of ours without our hook; null where the run did not look. */
+  readonly hookless: readonly string[] | null
+}
+
 /** One line for each instance, and one for each message that could not be understood. */
-export function logRun(log: Log, mail: Mail, outcomes: readonly Outcome[]): void {
+export function logRun(log: Log, { mail, outcomes, hookless }: Run): void {
+  if (hookless && hookless.length > 0) log.warn('groups without our hook', { groups: hookless })
   for (const { id, error } of mail.refused) log.error('message refused', { id, error })
   for (const what of mail.unknown) log.info('event ignored', { what })
   for (const outcome of outcomes) {
@@ -55,7 +64,7 @@ const describe = ({ step }: Done) =>
   step.do === 'send' ? `send ${step.action}` : 'why' in step ? `${step.do}: ${step.why}` : step.do
 
 /** How fast and how well drains went, for what became known in this run. */
-export function metricsOf(mail: Mail, outcomes: readonly Outcome[], now: number): Metric[] {
+export function metricsOf({ mail, outcomes, hookless }: Run, now: number): Metric[] {
   const drains = outcomes.flatMap((outcome) => (outcome.kind === 'drain' ? outcome : []))
   const ignored = outcomes.flatMap((outcome) => (outcome.kind === 'ignored' ? outcome.ids : []))
   const failed = outcomes.filter(({ kind }) => kind === 'failed').length
@@ -67,6 +76,7 @@ export function metricsOf(mail: Mail, outcomes: readonly Outcome[], now: number)
   ]
   return [
     ...counts.filter(({ value }) => value > 0),
+    ...(hookless ? [{ name: 'GroupsWithoutHook' as const, value: hookless.length }] : []),
     ...drains.flatMap(({ before, drain }) => progressOf(before, drain, now)),
   ]
 }

@@ -88,7 +88,10 @@ export async function runUntil(
   const work = async () => {
     for (const source of sources) if (source.pending > 0) await source.runInvocations()
   }
-  const isDue = () => sources.some(({ pending }) => pending > 0)
+  const isDue = () => {
+    for (const source of sources) if (source.pending > 0) return true
+    return false
+  }
   await work()
   for (let next = engine.nextAt; next !== null && next <= end; next = engine.nextAt) {
     engine.runUntil(next)
