@@ -30,8 +30,11 @@ program
 program
   .command('invoke')
   .description('run a function once on the twin: an embedded AWS in mid-morning, no account needed')
-  .argument('<function>', 'the name of the function: backlog')
-  .requiredOption('--event <file>', 'the event, such as events/schedule.json')
+  .argument('<function>', 'the name of the function: backlog or drain')
+  .requiredOption(
+    '--event <file>',
+    'the event, such as events/schedule.json or events/drain-spot.json',
+  )
   .option('--seed <number>', 'seed of the twin', wholeNumber, 1)
   .option('--json', 'print JSON instead of a table')
   .action(invoke)

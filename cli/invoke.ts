@@ -1,10 +1,12 @@
 import { readFile } from 'node:fs/promises'
 import { backlog } from '../functions/backlog/handler.ts'
 import type { Report } from '../functions/backlog/record.ts'
+import { parseBatch } from '../functions/drain/handler.ts'
 import { parseTick } from '../shared/events.ts'
 import { warmUp } from '../twin/run.ts'
 import { talk } from '../twin/scenarios/talk.ts'
 import { short, table } from './format.ts'
+import { invokeDrain } from './invoke-drain.ts'
 
 type Options = { readonly event: string; readonly seed: number; readonly json?: true }
 
@@ -14,10 +16,17 @@ const warmUpMinutes = 30
 
 /** Runs a function once, with that event, on a twin of the example's fleet. */
 export async function invoke(name: string, { event, seed, json }: Options): Promise<void> {
-  if (name !== 'backlog') throw new Error(`There is no function ${name}; there is backlog`)
-  const tick = parseTick(await readEvent(event))
-  const { twin, scenario } = await warmUp(talk(startHour), seed, warmUpMinutes)
-  const report = await backlog(scenario.fleet)(tick, twin.deps)
+  if (name !== 'backlog' && name !== 'drain') {
+    throw new Error(`There is no function ${name}; there are backlog and drain`)
+  }
+  const input = await readEvent(event)
+  const parsed = name === 'drain' ? parseBatch(input) : parseTick(input)
+  const world = await warmUp(talk(startHour), seed, warmUpMinutes)
+  if ('Records' in parsed) {
+    console.log(await invokeDrain(world, parsed, json === true))
+    return
+  }
+  const report = await backlog(world.scenario.fleet)(parsed, world.twin.deps)
   console.log(json ? JSON.stringify(report, null, 2) : tableOf(report))
 }
 

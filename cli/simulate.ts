@@ -98,7 +98,7 @@ function liveTable({ world }: Progress): string {
 export function describeSummary({ total, queues }: Summary): string {
   const head = [
     ...['queue', 'tasks', 'in time', 'wait P50', 'P99', 'max', 'peak', 'inst-hours', 'used'],
-    ...['launched', 'Spot', 'killed', 'twice', 'lost'],
+    ...['launched', 'Spot', 'killed', 'forced', 'twice', 'lost'],
   ]
   const row = (name: string, part: QueueSummary) => [
     name,
@@ -111,7 +111,7 @@ export function describeSummary({ total, queues }: Summary): string {
     short(part.instanceHours),
     percent(part.utilisation),
     ...[part.launches, part.interruptions, part.tasksKilled].map(whole),
-    ...[part.tasksRunTwice, part.tasksLost].map(whole),
+    ...[part.tasksForced, part.tasksRunTwice, part.tasksLost].map(whole),
   ]
   const rows = Object.entries(queues).map(([name, part]) => row(name, part))
   return table(head, [...rows, row('total', total)])

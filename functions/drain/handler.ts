@@ -28,6 +28,14 @@ const batchSchema = z.object({
   Records: z.array(z.object({ messageId: z.string(), body: z.string() })),
 })
 
+/** Lambda's event of a batch of messages. Throws for anything else, naming the field. */
+export function parseBatch(event: unknown): Batch {
+  const parsed = batchSchema.safeParse(event)
+  if (parsed.success) return parsed.data
+  const fields = parsed.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`)
+  throw new Error(`This event is not a batch of SQS messages: ${fields.join('; ')}`)
+}
+
 /** The messages that come back: those that were refused, and those whose instance failed. */
 export type Response = {
   readonly batchItemFailures: readonly { readonly itemIdentifier: string }[]
@@ -134,6 +142,6 @@ const clients = {
   clock: systemClock,
 }
 
-export const handler = lambda('drain', batchSchema.parse, (batch, run) =>
+export const handler = lambda('drain', parseBatch, (batch, run) =>
   drain(fleet)(batch, { ...clients, ...environment(), ...drainEnvironment(), ...run }),
 )
