@@ -134,7 +134,10 @@ export function testFolder(): string {
 }
 
 /** What a worker and the drain.sh beside it need: all in `folder`, all AWS is moto's. */
-export function workerEnvironment(folder: string, { moto, queue, env }: WorkerOptions) {
+export function workerEnvironment(
+  folder: string,
+  { moto, queue, env }: WorkerOptions,
+): NodeJS.ProcessEnv {
   mkdirSync(join(folder, 'run'), { recursive: true, mode: 0o700 })
   return {
     ...moto.env,
@@ -171,7 +174,7 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
   const child = spawn(options.python.command, args, {
     cwd: folder,
     env,
-    // A group of its own, so that the end of the test reaches its pool, too.
+    // A group of its own, as a supervisor gives it.
     detached: true,
     stdio: ['ignore', 'pipe', 'pipe'],
   })
@@ -183,7 +186,7 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
       log += chunk
     })
   }
-  atTheEnd(() => killGroup(pid))
+  atTheEnd(() => killTree(pid))
   const worker: Worker = {
     pid,
     folder,
@@ -206,14 +209,46 @@ const endOf = (child: ChildProcess) =>
     child.once('exit', (code, signal) => done(code ?? signal ?? 'unknown'))
   })
 
-/** Ends a process group that a test has started, when something of it is left. */
-export function killGroup(pid: number): void {
+/** Ends a process that a test has started and everything below it, the first one first. */
+export function killTree(pid: number): void {
+  const below = descendants(pid)
+  for (const one of [pid, ...below]) kill(one)
+}
+
+function kill(pid: number): void {
   try {
-    process.kill(-pid, 'SIGKILL')
+    process.kill(pid, 'SIGKILL')
   } catch (error) {
-    if (!(error instanceof Error && 'code' in error && error.code === 'ESRCH')) throw error
+    if (!isGone(error)) throw error
   }
 }
+
+/** Every process below this one, the nearest first. */
+export function descendants(pid: number): number[] {
+  const children = new Map<number, number[]>()
+  for (const name of readdirSync('/proc').filter((file) => /^\d+$/.test(file))) {
+    const parent = parentOf(Number(name))
+    children.set(parent, [...(children.get(parent) ?? []), Number(name)])
+  }
+  const found = [pid]
+  // It grows while it is read.
+  for (const one of found) found.push(...(children.get(one) ?? []))
+  return found.slice(1)
+}
+
+/** The parent of a process, 0 when it is gone. */
+function parentOf(pid: number): number {
+  try {
+    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1)
+    return Number(fields?.split(' ')[1])
+  } catch (error) {
+    if (isGone(error)) return 0
+    throw error
+  }
+}
+
+const isGone = (error: unknown) =>
+  error instanceof Error && 'code' in error && ['ESRCH', 'ENOENT'].includes(String(error.code))
 
 /** The one state file of a run directory. */
 export function readState(folder: string): State | null {
@@ -225,7 +260,7 @@ export function readState(folder: string): State | null {
     return JSON.parse(readFileSync(join(folder, name), 'utf8'))
   } catch (error) {
     // Removed by its worker since it was listed.
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return null
+    if (isGone(error)) return null
     throw error
   }
 }

@@ -1,0 +1,111 @@
+import { existsSync, readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { expect, it } from 'vitest'
+import { describeWithCelery, until } from './worker/celery.ts'
+import { drain, inSeconds } from './worker/drain.ts'
+import { allTaken, counts, load, makeQueue } from './worker/queue.ts'
+import { startDocker, startSupervisord, startSystemd } from './worker/supervised.ts'
+
+/**
+ * Workers that a supervisor would start again: the real supervisord, and stand-ins for systemd and
+ * Docker that keep real processes.
+ */
+
+const farSeconds = 90
+
+// Longer than any of the supervisors waits before it starts a worker again.
+const restartMilliseconds = 2_000
+
+const rows = [
+  { name: 'supervisord, which would TERM the group,', start: startSupervisord },
+  { name: 'systemd, with its defaults,', start: startSystemd },
+  { name: 'Docker, which always restarts,', start: startDocker },
+]
+
+const inFront = [
+  { name: 'under systemd', start: startSystemd },
+  { name: 'as the first process of a container', start: startDocker },
+]
+
+describeWithCelery(
+  'a supervised worker',
+  ({ moto, python }) => {
+    it.each(rows)('$name loses nothing at the deadline and stays down', async ({ start }) => {
+      const queue = await makeQueue(moto)
+      const worker = await start({ python, moto, queue: queue.name })
+      await load(queue)
+      await allTaken(queue, 8)
+      const { code, last } = await drain(
+        ['--deadline', inSeconds(22), '--reason', 'spot', ...worker.selector],
+        worker.env,
+      )
+      expect(last).toMatchObject({ handedBack: 8, finished: 0, forced: 1, exit: 1 })
+      expect(code).toBe(1)
+      await sleep(restartMilliseconds)
+      expect(worker.status()).toBe('stopped')
+      expect(worker.starts()).toBe(1)
+      expect(await counts(queue)).toEqual({ visible: 8, inFlight: 0 })
+    })
+
+    it.each(rows)('$name ends when its task has, and --resume starts it', async ({ start }) => {
+      const queue = await makeQueue(moto)
+      const worker = await start({ python, moto, queue: queue.name })
+      const id = await load(queue)
+      await allTaken(queue, 8)
+      const drained = drain(
+        ['--deadline', inSeconds(farSeconds), '--reason', 'scale_in', ...worker.selector],
+        worker.env,
+      )
+      await until('seven are visible', async () => (await counts(queue)).visible === 7 || null)
+      worker.open('gate')
+      const { last } = await drained
+      expect(last).toMatchObject({ handedBack: 7, finished: 1, forced: 0, exit: 0 })
+      expect(worker.done()).toEqual([`begin ${id}`, `end ${id}`])
+      await sleep(restartMilliseconds)
+      expect(worker.status()).toBe('stopped')
+      const resumed = await drain(['--resume', ...worker.selector], worker.env)
+      expect(resumed.last).toEqual({ resumed: 1, failed: 0, exit: 0 })
+      await until('the seven are done', () => worker.done().length === 16 || null)
+      const units = join(worker.folder, 'units')
+      expect(existsSync(units) ? readdirSync(units) : []).toEqual([])
+    })
+
+    it.each(inFront)('a shell in front of Celery, $name, changes nothing', async ({ start }) => {
+      const queue = await makeQueue(moto)
+      const worker = await start({ python, moto, queue: queue.name, inFront: 'shell' })
+      const id = await load(queue)
+      await allTaken(queue, 8)
+      const drained = drain(
+        ['--deadline', inSeconds(farSeconds), '--reason', 'scale_in', ...worker.selector],
+        worker.env,
+      )
+      await until('seven are visible', async () => (await counts(queue)).visible === 7 || null)
+      worker.open('gate')
+      expect((await drained).last).toMatchObject({ handedBack: 7, finished: 1, exit: 0 })
+      expect(worker.done()).toEqual([`begin ${id}`, `end ${id}`])
+      await sleep(restartMilliseconds)
+      expect(worker.status()).toBe('stopped')
+    })
+
+    it('without the package supervisord does not end the running task', async () => {
+      const queue = await makeQueue(moto)
+      const env = { PACKAGE: 'no' }
+      const worker = await startSupervisord({ python, moto, queue: queue.name, env })
+      const id = await load(queue, { behind: 3 })
+      await allTaken(queue, 4)
+      const drained = drain(
+        ['--deadline', inSeconds(farSeconds), '--reason', 'scale_in', ...worker.selector],
+        worker.env,
+      )
+      await sleep(restartMilliseconds)
+      worker.open('gate')
+      expect((await drained).last).toMatchObject({ forced: 0, exit: 0 })
+      expect(worker.done()).toEqual([`begin ${id}`, `end ${id}`])
+      await sleep(restartMilliseconds)
+      expect(worker.status()).toBe('stopped')
+    })
+  },
+  // What differs between the supervisors is not Celery's: the oldest, Debian's, is enough.
+  (all) => all.slice(0, 1),
+)
