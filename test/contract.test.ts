@@ -8,6 +8,7 @@ import { createTwin } from '../twin/twin.ts'
 import { messageRows } from './contract/batches.ts'
 import { documentRows } from './contract/documents.ts'
 import { groupRows, launchConfiguration } from './contract/groups.ts'
+import { indexedTable, indexRows } from './contract/indexes.ts'
 import { instanceRows } from './contract/instances.ts'
 import { itemRows, plainTable } from './contract/items.ts'
 import { metricRows } from './contract/metrics.ts'
@@ -26,7 +27,10 @@ const startAt = Date.parse('2026-01-06T15:00:00Z')
 
 describeWithMoto('the twin and an AWS that nobody here wrote agree on', (moto) => {
   let real: Aws
-  const moreTables = [{ name: plainTable.TableName }]
+  const moreTables = [
+    { name: plainTable.TableName },
+    { name: sortedTable.TableName, sortKey: 'sk' as const },
+  ]
   const inProcess = createTwin({ seed: 1, startAt, makeTask: () => null, moreTables })
   // In moto what is launched is in service at once.
   inProcess.onChange((change) => {
@@ -52,6 +56,7 @@ describeWithMoto('the twin and an AWS that nobody here wrote agree on', (moto) =
     )
     await dynamodb.send(new CreateTableCommand(plainTable))
     await dynamodb.send(new CreateTableCommand(sortedTable))
+    await dynamodb.send(new CreateTableCommand(indexedTable))
   })
 
   const rows = [
@@ -62,6 +67,7 @@ describeWithMoto('the twin and an AWS that nobody here wrote agree on', (moto) =
     metricRows,
     itemRows,
     tableRows,
+    indexRows,
     documentRows,
   ]
   it.each(rows.flat())('$name', async (row) => {

@@ -11,9 +11,9 @@ import {
 } from '@aws-sdk/client-dynamodb'
 import { type Aws, done, outcome, type Row } from './row.ts'
 
-/** The table that the twin has by itself, as moto is told to make it. */
+/** A table with a sort key, as moto is told to make it. */
 export const sortedTable = {
-  TableName: 'state',
+  TableName: 'sorted',
   AttributeDefinitions: [
     { AttributeName: 'pk', AttributeType: 'S' },
     { AttributeName: 'sk', AttributeType: 'S' },
