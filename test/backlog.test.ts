@@ -229,7 +229,7 @@ it('an error for more queues than a topic could take names fifty, the log all', 
 
 describe('when nothing can be known, nothing is resized', () => {
   const fleet = fleetOf({ defaults, defaultQueues: ['a'] })
-  it.each(['DescribeAutoScalingGroupsCommand', 'GetItemCommand', 'PutItemCommand'])(
+  it.each(['DescribeAutoScalingGroupsCommand', 'GetItemCommand', 'QueryCommand', 'PutItemCommand'])(
     '%s is throttled for good',
     async (command) => {
       const twin = await twinOf({ a: 100 })

@@ -2,8 +2,16 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { actions } from './loopback/actions.ts'
-import { type Answer, type Call, decode, encode, encodeRefusal, Refusal } from './loopback/wire.ts'
-import { createWorld, type World } from './loopback/world.ts'
+import { type Cloud, createCloud } from './loopback/cloud.ts'
+import {
+  type Answer,
+  type Call,
+  decode,
+  encode,
+  encodeRefusal,
+  Refusal,
+  refusalOf,
+} from './loopback/wire.ts'
 
 /** What is to go wrong, where, and how often. */
 export type Fault = {
@@ -17,11 +25,13 @@ export type Fault = {
   readonly how: Refusal | 'silence' | 'lost-answer'
 }
 
-/** A server on the loopback interface that speaks the wire protocols of the four SDK clients. */
+/** A server on the loopback interface that speaks the wire protocols of the five SDK clients. */
 export type Stub = {
   readonly url: string
-  readonly world: World
-  /** Requests by action since the last `forget`, each try of a client counted. */
+  readonly cloud: Cloud
+  /** The actions asked for since the last `forget`, in order, each try of a client counted. */
+  readonly log: readonly string[]
+  /** How often each was. */
   readonly calls: ReadonlyMap<string, number>
   /** The most values that came in one PutMetricData call since the last `forget`. */
   readonly valuesPerCallMax: () => number
@@ -39,13 +49,15 @@ type Options = {
 }
 
 export async function startStub({ table, latencyMilliseconds = 20 }: Options): Promise<Stub> {
-  const world = createWorld(table)
+  const cloud = createCloud(table)
   const faults = createFaults()
   const barriers = createBarriers()
+  const log: string[] = []
   const calls = new Map<string, number>()
   let valuesPerCallMax = 0
 
   const count = ({ action, input }: Call) => {
+    log.push(action)
     calls.set(action, (calls.get(action) ?? 0) + 1)
     const { MetricData: values } = input
     if (Array.isArray(values)) valuesPerCallMax = Math.max(valuesPerCallMax, values.length)
@@ -59,7 +71,7 @@ export async function startStub({ table, latencyMilliseconds = 20 }: Options): P
     await barriers.pass(call.action)
     const how = faults.take(call)
     if (how === 'silence') return
-    const answer = answerOf(world, call, how)
+    const answer = answerOf(cloud, call, how)
     await sleep(latencyMilliseconds)
     if (how === 'lost-answer') request.socket.destroy()
     else send(response, answer)
@@ -67,10 +79,12 @@ export async function startStub({ table, latencyMilliseconds = 20 }: Options): P
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   return {
     url: `http://127.0.0.1:${portOf(server.address())}`,
-    world,
+    cloud,
+    log,
     calls,
     valuesPerCallMax: () => valuesPerCallMax,
     forget: () => {
+      log.length = 0
       calls.clear()
       valuesPerCallMax = 0
     },
@@ -84,12 +98,12 @@ export async function startStub({ table, latencyMilliseconds = 20 }: Options): P
   }
 }
 
-function answerOf(world: World, call: Call, how: Fault['how'] | null): Answer {
+function answerOf(cloud: Cloud, call: Call, how: Fault['how'] | null): Answer {
   const output = attempt(() => {
     if (how instanceof Refusal) throw how
-    const action = actions[call.action]
+    const action = actions[call.service][call.action]
     if (!action) throw new Refusal('UnknownOperationException', `No action ${call.action}`)
-    return action(world, call.input)
+    return action(cloud, call.input)
   })
   return output instanceof Refusal ? encodeRefusal(call, output) : encode(call, output)
 }
@@ -98,7 +112,8 @@ function answerOf(world: World, call: Call, how: Fault['how'] | null): Answer {
 function attempt<T>(work: () => T): T | Refusal {
   try {
     return work()
-  } catch (error) {
+  } catch (thrown) {
+    const error = refusalOf(thrown)
     if (error instanceof Refusal) return error
     return new Refusal('StubFailure', error instanceof Error ? String(error.stack) : String(error))
   }

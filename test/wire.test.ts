@@ -4,10 +4,16 @@ import {
 } from '@aws-sdk/client-auto-scaling'
 import { PutMetricDataCommand } from '@aws-sdk/client-cloudwatch'
 import { GetItemCommand } from '@aws-sdk/client-dynamodb'
-import { GetQueueAttributesCommand, type QueueAttributeName, SQSClient } from '@aws-sdk/client-sqs'
+import {
+  DeleteQueueCommand,
+  GetQueueAttributesCommand,
+  type QueueAttributeName,
+  SQSClient,
+} from '@aws-sdk/client-sqs'
 import { afterAll, describe, expect, it, vi } from 'vitest'
 import { defineFleet } from '../shared/queue-config.ts'
 import { type ExtraMetric, extraMetrics, type FleetInput } from '../shared/queue-schema.ts'
+import { addGroup, addMessages, removeGroup } from './loopback/cloud.ts'
 import {
   deadlineMilliseconds,
   makeRig,
@@ -18,7 +24,6 @@ import {
   watchConnections,
 } from './loopback/rig.ts'
 import { Refusal } from './loopback/wire.ts'
-import { addGroup, addQueue } from './loopback/world.ts'
 
 /**
  * The real handler and the real SDK clients against a server that speaks AWS's wire protocols:
@@ -119,19 +124,25 @@ describe.concurrent('throttling and silence', () => {
 
 type Row = {
   readonly name: string
-  readonly harm: (rig: Rig) => void
+  readonly harm: (rig: Rig) => unknown
   readonly says: string
   /** The queue was read, so that its backlog is published although its group is not resized. */
   readonly measured?: true
 }
 
-const attributes = ({ stub }: Rig, queue: string) =>
-  stub.world.queues.get(queue)?.attributes ?? new Map<string, string>()
+/** What of the queue's attributes is lost or wrong in every answer. */
+const garble = ({ stub }: Rig, queue: string, how: (attributes: Map<string, string>) => void) =>
+  void stub.cloud.garbled.set(queue, how)
+const tagsOf = ({ stub }: Rig, group: string) =>
+  stub.cloud.autoscaling.groups.get(group)?.tags ?? new Map<string, string>()
 
 const rows: Row[] = [
   {
     name: 'does not exist',
-    harm: ({ stub }) => stub.world.queues.delete('b'),
+    harm: ({ stub }) => {
+      const QueueUrl = 'https://sqs.us-east-1.amazonaws.com/123456789012/b'
+      stub.cloud.apply('sqs', new DeleteQueueCommand({ QueueUrl }))
+    },
     says: 'measure: QueueDoesNotExist: The specified queue does not exist.',
   },
   {
@@ -141,34 +152,32 @@ const rows: Row[] = [
   },
   {
     name: 'comes without a count',
-    harm: (rig) => attributes(rig, 'b').delete('ApproximateNumberOfMessagesNotVisible'),
+    harm: (rig) => garble(rig, 'b', (all) => all.delete('ApproximateNumberOfMessagesNotVisible')),
     says: 'act: Error: ApproximateNumberOfMessagesNotVisible is missing',
   },
   {
     name: 'comes with no attributes at all',
-    harm: (rig) => attributes(rig, 'b').clear(),
+    harm: (rig) => garble(rig, 'b', (all) => all.clear()),
     says: 'act: Error: ApproximateNumberOfMessages is missing',
   },
   {
     name: 'has a count that is no number',
-    harm: (rig) => attributes(rig, 'b').set('ApproximateNumberOfMessages', '1e9'),
+    harm: (rig) => garble(rig, 'b', (all) => all.set('ApproximateNumberOfMessages', '1e9')),
     says: "act: Error: ApproximateNumberOfMessages is '1e9', not a number",
   },
   {
     name: 'has no group',
-    harm: ({ stub }) => stub.world.groups.delete('b-workers'),
+    harm: ({ stub }) => removeGroup(stub.cloud, 'b-workers'),
     says: 'measure: Error: there is no Auto Scaling group with the tag celery:queue=b',
   },
   {
     name: 'has two groups',
-    harm: ({ stub }) => addGroup(stub.world, 'b-again', { 'celery:queue': 'b' }),
+    harm: ({ stub }) => addGroup(stub.cloud, 'b-again', { 'celery:queue': 'b' }),
     says: 'measure: Error: more than one group: b-again, b-workers',
   },
   {
     name: 'has a garbled concurrency tag',
-    harm: ({ stub }) => {
-      addGroup(stub.world, 'b-workers', { 'celery:queue': 'b', 'celery:concurrency': 'two' })
-    },
+    harm: (rig) => tagsOf(rig, 'b-workers').set('celery:concurrency', 'two'),
     says:
       'measure: Error: group b-workers: ' +
       "its tag celery:concurrency is 'two', not a number of 1 or more",
@@ -192,7 +201,7 @@ describe.concurrent('one bad queue', () => {
     expect(error?.message).toBe(`backlog: 1 of 3 queues failed: b: ${row.says}`)
     expect(resized(rig)).toEqual(['a-workers: 10', 'c-workers: 3'])
     expect(published(rig)).toEqual(row.measured ? ['a', 'b', 'c'] : ['a', 'c'])
-    expect(rig.stub.world.values).toContainEqual(
+    expect(rig.stub.cloud.values).toContainEqual(
       expect.objectContaining({ name: 'QueuesFailed', value: 1, dimensions: { Fleet: 'wire' } }),
     )
     const errors = rig.logged.filter(({ level }) => level === 'error')
@@ -201,7 +210,7 @@ describe.concurrent('one bad queue', () => {
 
   it('and its rival for a group are both named, the others are done', async () => {
     const rig = await rigOf(depths)
-    rig.stub.world.groups.delete('b-workers')
+    removeGroup(rig.stub.cloud, 'b-workers')
     const rivals = fleetOf({ queues: { b: { group: 'a-workers' } }, defaultQueues: ['a', 'c'] })
     const { error } = await run(rig, rivals)
     expect(error?.message).toContain('2 of 3 queues failed')
@@ -277,6 +286,7 @@ describe('pages and batches', () => {
       GetQueueAttributes: 250,
       PutItem: 1,
       PutMetricData: 1,
+      Query: 1,
     })
     expect(published(rig)).toEqual(names.toSorted())
   })
@@ -287,7 +297,7 @@ describe('pages and batches', () => {
     expect((await run(rig, fleet)).error).toBeNull()
     expect(rig.stub.calls.get('PutMetricData')).toBe(2)
     expect(rig.stub.valuesPerCallMax()).toBe(1_000)
-    const ids = rig.stub.world.values.map(
+    const ids = rig.stub.cloud.values.map(
       ({ name, dimensions }) => `${name} ${dimensions['Queue']}`,
     )
     expect(new Set(ids).size).toBe(4 * names.length + 3)
@@ -302,8 +312,8 @@ describe('connections', () => {
 
   it('go to the configured endpoint alone, also for a queue given as a URL', async () => {
     const rig = await rigOf(depths)
-    addQueue(rig.stub.world, 'd', 40)
-    addGroup(rig.stub.world, 'd-workers', { 'celery:queue': 'd' })
+    addMessages(rig.stub.cloud, 'd', 40)
+    addGroup(rig.stub.cloud, 'd-workers', { 'celery:queue': 'd' })
     const sqs = 'https://sqs.us-east-1.amazonaws.com/123456789012/d'
     const watch = watchConnections()
     const { error } = await run(
@@ -389,9 +399,10 @@ describe('the stub', () => {
 
   it.each(refusals)('refuses $what', async ({ send }) => {
     const rig = await rigOf({ a: 1 })
-    const before = structuredClone(rig.stub.world)
+    const before = rig.stub.cloud.changes.length
     await expect(send(rig)).rejects.toThrow(/./)
-    expect(rig.stub.world).toEqual(before)
+    expect(rig.stub.cloud.changes).toHaveLength(before)
+    expect(rig.stub.cloud.values).toEqual([])
   })
 
   it('answers the attributes that were asked for and no others', async () => {
@@ -400,7 +411,7 @@ describe('the stub', () => {
     const ask = async (...AttributeNames: QueueAttributeName[]) =>
       (await deps.sqs.send(new GetQueueAttributesCommand({ QueueUrl, AttributeNames }))).Attributes
     expect(await ask('ApproximateNumberOfMessages')).toEqual({ ApproximateNumberOfMessages: '7' })
-    expect(Object.keys((await ask('All')) ?? {})).toHaveLength(4)
+    expect(Object.keys((await ask('All')) ?? {})).toHaveLength(6)
     expect(await ask()).toBeUndefined()
   })
 })

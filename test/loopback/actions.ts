@@ -1,213 +1,278 @@
+import {
+  type AutoScalingGroup,
+  CompleteLifecycleActionCommand,
+  DescribeAutoScalingGroupsCommand,
+  DescribeAutoScalingInstancesCommand,
+  DescribeLifecycleHooksCommand,
+  EnterStandbyCommand,
+  ExitStandbyCommand,
+  RecordLifecycleActionHeartbeatCommand,
+  SetDesiredCapacityCommand,
+  TerminateInstanceInAutoScalingGroupCommand,
+} from '@aws-sdk/client-auto-scaling'
+import { PutMetricDataCommand } from '@aws-sdk/client-cloudwatch'
+import {
+  BatchGetItemCommand,
+  GetItemCommand,
+  PutItemCommand,
+  QueryCommand,
+} from '@aws-sdk/client-dynamodb'
+import { GetQueueAttributesCommand, SendMessageBatchCommand } from '@aws-sdk/client-sqs'
+import {
+  DescribeInstanceInformationCommand,
+  ListCommandInvocationsCommand,
+  SendCommandCommand,
+} from '@aws-sdk/client-ssm'
 import * as z from 'zod/mini'
-import { holds } from '../../twin/aws/condition.ts'
-import { Refusal } from './wire.ts'
-import { type Group, groupArn, queueOf, type World } from './world.ts'
+import { account, type Cloud, dress } from './cloud.ts'
+import { Refusal, type Service } from './wire.ts'
 
-/** What an action answers for a world and an input; it changes the world or throws a Refusal. */
-type Action = (world: World, input: unknown) => object
+/**
+ * What the functions ask for, as it comes over the wire, and the command that it stands for. The
+ * schemas are strict: what no schema knows is refused, for nobody here would heed it.
+ */
+type Action = (cloud: Cloud, input: unknown) => object
 
-/** Everything the stub can do. Whatever else is asked for, it refuses. */
-export const actions: Readonly<Record<string, Action>> = {
-  GetQueueAttributes: getQueueAttributes,
-  DescribeAutoScalingGroups: describeAutoScalingGroups,
-  SetDesiredCapacity: setDesiredCapacity,
-  GetItem: getItem,
-  PutItem: putItem,
-  PutMetricData: putMetricData,
-}
-
-/** Strict schemas: a field that no schema knows is refused, for the stub would ignore it. */
-function parse<T>(schema: z.ZodMiniType<T>, input: unknown): T {
+const parse = <T>(schema: z.ZodMiniType<T>, input: unknown): T => {
   const parsed = schema.safeParse(input)
   if (parsed.success) return parsed.data
   const issues = parsed.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`)
   throw new Refusal('ValidationException', issues.join('; '))
 }
 
-const queueAttributesSchema = z.strictObject({
-  QueueUrl: z.string(),
-  AttributeNames: z.optional(z.array(z.string())),
+/** An action that is its command, and answers what the service answers. */
+const passed =
+  <T>(service: Service, schema: z.ZodMiniType<T>, toCommand: (input: T) => object): Action =>
+  (cloud, input) =>
+    cloud.apply(service, toCommand(parse(schema, input)))
+
+const text = z.string()
+const texts = z.array(text)
+// The Query protocol has nothing but text.
+const number = z.pipe(text.check(z.regex(/^\d+$/)), z.transform(Number))
+const flag = z.pipe(
+  z.enum(['true', 'false']),
+  z.transform((word) => word === 'true'),
+)
+
+const ofGroup = { AutoScalingGroupName: text }
+const standbySchema = z.strictObject({
+  ...ofGroup,
+  InstanceIds: texts,
+  ShouldDecrementDesiredCapacity: flag,
 })
-
-function getQueueAttributes(world: World, input: unknown): object {
-  const { QueueUrl, AttributeNames = [] } = parse(queueAttributesSchema, input)
-  const queue = queueOf(world, QueueUrl)
-  if (!queue) {
-    const message = 'The specified queue does not exist.'
-    const queryCode = 'AWS.SimpleQueueService.NonExistentQueue'
-    throw new Refusal('QueueDoesNotExist', message, 400, queryCode)
-  }
-  const all = AttributeNames.includes('All')
-  const named = [...queue.attributes].filter(([name]) => all || AttributeNames.includes(name))
-  return named.length > 0 ? { Attributes: Object.fromEntries(named) } : {}
+const actionSchema = {
+  ...ofGroup,
+  LifecycleHookName: text,
+  LifecycleActionToken: z.optional(text),
+  InstanceId: text,
 }
-
-const number = z.pipe(z.string().check(z.regex(/^\d+$/)), z.transform(Number))
-
 const describeSchema = z.strictObject({
-  AutoScalingGroupNames: z.optional(z.array(z.string())),
-  Filters: z.optional(z.array(z.strictObject({ Name: z.string(), Values: z.array(z.string()) }))),
+  AutoScalingGroupNames: z.optional(texts),
+  Filters: z.optional(z.array(z.strictObject({ Name: text, Values: texts }))),
   MaxRecords: z.optional(number),
-  NextToken: z.optional(z.string()),
+  NextToken: z.optional(text),
 })
-
-// Auto Scaling's own: what a page holds unless told, and at most.
-const recordsDefault = 50
-const recordsMax = 100
-
-function describeAutoScalingGroups(world: World, input: unknown): object {
-  const { AutoScalingGroupNames: names, ...query } = parse(describeSchema, input)
-  const { Filters = [], MaxRecords = recordsDefault, NextToken = 'from-0' } = query
-  if (MaxRecords < 1 || MaxRecords > recordsMax) {
-    throw new Refusal('ValidationError', `MaxRecords must be 1 to ${recordsMax}`)
-  }
-  const from = Number(/^from-(\d+)$/.exec(NextToken)?.[1] ?? Number.NaN)
-  if (Number.isNaN(from)) throw new Refusal('InvalidNextToken', `Not a token: ${NextToken}`)
-  const found = [...world.groups.values()]
-    .filter(({ name }) => !names || names.includes(name))
-    .filter((group) => Filters.every((filter) => fits(group, filter)))
-  const to = from + MaxRecords
-  return {
-    AutoScalingGroups: found.slice(from, to).map(describe),
-    NextToken: to < found.length ? `from-${to}` : undefined,
-  }
-}
-
-function fits({ tags }: Group, filter: { Name: string; Values: string[] }): boolean {
-  if (filter.Name === 'tag-key') return filter.Values.some((key) => tags.has(key))
-  const key = /^tag:(.+)$/.exec(filter.Name)?.[1]
-  if (key === undefined) throw new Refusal('ValidationError', `Not a filter: ${filter.Name}`)
-  return filter.Values.includes(tags.get(key) ?? '')
-}
-
-/** As long as AWS writes it, although nobody reads the half: its size is what a client pays for. */
-const describe = ({ name, tags, minSize, maxSize, desired, inService }: Group) => ({
-  AutoScalingGroupName: name,
-  AutoScalingGroupARN: groupArn(name),
-  LaunchTemplate: launchTemplate,
-  MinSize: minSize,
-  MaxSize: maxSize,
-  DesiredCapacity: desired,
-  DefaultCooldown: 300,
-  AvailabilityZones: ['us-east-1a', 'us-east-1b', 'us-east-1c'],
-  LoadBalancerNames: [],
-  TargetGroupARNs: [],
-  HealthCheckType: 'EC2',
-  HealthCheckGracePeriod: 300,
-  Instances: Array.from({ length: inService }, (_, index) => ({
-    InstanceId: `i-${name}-${index}`,
-    InstanceType: 'c7g.xlarge',
-    AvailabilityZone: 'us-east-1a',
-    LifecycleState: 'InService',
-    HealthStatus: 'Healthy',
-    LaunchTemplate: launchTemplate,
-    ProtectedFromScaleIn: false,
-  })),
-  CreatedTime: '2026-01-01T00:00:00.000Z',
-  SuspendedProcesses: [],
-  VPCZoneIdentifier: 'subnet-00000000000000001,subnet-00000000000000002',
-  EnabledMetrics: [],
-  Tags: [...tags].map(([Key, Value]) => ({
-    ResourceId: name,
-    ResourceType: 'auto-scaling-group',
-    Key,
-    Value,
-    PropagateAtLaunch: true,
-  })),
-  TerminationPolicies: ['Default'],
-  NewInstancesProtectedFromScaleIn: false,
-  CapacityRebalance: true,
-})
-
-const launchTemplate = {
-  LaunchTemplateId: 'lt-00000000000000001',
-  LaunchTemplateName: 'workers',
-  Version: '1',
-}
-
 const setDesiredSchema = z.strictObject({
-  AutoScalingGroupName: z.string(),
+  ...ofGroup,
   DesiredCapacity: number,
-  HonorCooldown: z.literal('false'),
+  // A cooldown that is honoured could make a capacity wait.
+  HonorCooldown: z.pipe(
+    z.literal('false'),
+    z.transform(() => false),
+  ),
 })
 
-function setDesiredCapacity(world: World, input: unknown): object {
-  const { AutoScalingGroupName, DesiredCapacity: desired } = parse(setDesiredSchema, input)
-  const group = world.groups.get(AutoScalingGroupName)
-  if (!group) throw new Refusal('ValidationError', 'AutoScalingGroup name not found')
-  if (desired < group.minSize || desired > group.maxSize) {
-    const bounds = `${group.minSize} to ${group.maxSize}`
-    throw new Refusal('ValidationError', `New SetDesiredCapacity value ${desired} not in ${bounds}`)
-  }
-  group.desired = desired
-  world.capacities.push({ group: group.name, desired })
-  return {}
+const autoscaling: Readonly<Record<string, Action>> = {
+  DescribeAutoScalingGroups: describeAutoScalingGroups,
+  SetDesiredCapacity: setDesiredCapacity,
+  DescribeAutoScalingInstances: passed(
+    'autoscaling',
+    z.strictObject({ InstanceIds: texts }),
+    (input) => new DescribeAutoScalingInstancesCommand(input),
+  ),
+  DescribeLifecycleHooks: passed(
+    'autoscaling',
+    z.strictObject(ofGroup),
+    (input) => new DescribeLifecycleHooksCommand(input),
+  ),
+  EnterStandby: passed('autoscaling', standbySchema, (input) => new EnterStandbyCommand(input)),
+  ExitStandby: passed(
+    'autoscaling',
+    z.strictObject({ ...ofGroup, InstanceIds: texts }),
+    (input) => new ExitStandbyCommand(input),
+  ),
+  TerminateInstanceInAutoScalingGroup: passed(
+    'autoscaling',
+    z.strictObject({ InstanceId: text, ShouldDecrementDesiredCapacity: flag }),
+    (input) => new TerminateInstanceInAutoScalingGroupCommand(input),
+  ),
+  CompleteLifecycleAction: passed(
+    'autoscaling',
+    z.strictObject({ ...actionSchema, LifecycleActionResult: text }),
+    (input) => new CompleteLifecycleActionCommand(input),
+  ),
+  RecordLifecycleActionHeartbeat: passed(
+    'autoscaling',
+    z.strictObject(actionSchema),
+    (input) => new RecordLifecycleActionHeartbeatCommand(input),
+  ),
+}
+
+function describeAutoScalingGroups(cloud: Cloud, input: unknown): object {
+  const command = new DescribeAutoScalingGroupsCommand(parse(describeSchema, input))
+  const answer: { AutoScalingGroups?: AutoScalingGroup[] } = cloud.apply('autoscaling', command)
+  return { ...answer, AutoScalingGroups: answer.AutoScalingGroups?.map(dress) }
+}
+
+function setDesiredCapacity(cloud: Cloud, input: unknown): object {
+  const parsed = parse(setDesiredSchema, input)
+  const answer = cloud.apply('autoscaling', new SetDesiredCapacityCommand(parsed))
+  const { AutoScalingGroupName: group, DesiredCapacity: desired } = parsed
+  cloud.capacities.push({ group, desired })
+  return answer
+}
+
+/** The twin knows its queues by name; over the wire another account's is another queue. */
+const queueUrl = text.check(
+  z.refine((url) => new URL(url).pathname.startsWith(`/${account}/`), {
+    error: `no queue of ${account}`,
+  }),
+)
+const entry = z.strictObject({ Id: text, DelaySeconds: z.optional(z.int()), MessageBody: text })
+const attributeNames = [
+  'All',
+  'ApproximateNumberOfMessages',
+  'ApproximateNumberOfMessagesNotVisible',
+  'ApproximateNumberOfMessagesDelayed',
+] as const
+const attributesSchema = z.strictObject({
+  QueueUrl: queueUrl,
+  AttributeNames: z.optional(z.array(z.enum(attributeNames))),
+})
+
+const sqs: Readonly<Record<string, Action>> = {
+  GetQueueAttributes: getQueueAttributes,
+  SendMessageBatch: passed(
+    'sqs',
+    z.strictObject({ QueueUrl: queueUrl, Entries: z.array(entry) }),
+    (input) => new SendMessageBatchCommand(input),
+  ),
+}
+
+function getQueueAttributes(cloud: Cloud, input: unknown): object {
+  const { QueueUrl, AttributeNames } = parse(attributesSchema, input)
+  const command = new GetQueueAttributesCommand({ QueueUrl, AttributeNames })
+  const { Attributes }: { Attributes?: object } = cloud.apply('sqs', command)
+  const garble = cloud.garbled.get(QueueUrl.slice(QueueUrl.lastIndexOf('/') + 1))
+  if (!Attributes || !garble) return { Attributes }
+  const attributes = new Map(Object.entries(Attributes))
+  garble(attributes)
+  return attributes.size > 0 ? { Attributes: Object.fromEntries(attributes) } : {}
 }
 
 const attribute = z.union([
-  z.strictObject({ S: z.string() }),
-  z.strictObject({ N: z.string().check(z.regex(/^-?\d+(\.\d+)?$/)) }),
+  z.strictObject({ S: text }),
+  z.strictObject({ N: text.check(z.regex(/^-?\d+(\.\d+)?$/)) }),
 ])
-const getSchema = z.strictObject({
-  TableName: z.string(),
-  Key: z.strictObject({ pk: z.strictObject({ S: z.string() }) }),
-  // Another consistency would make a run act on what an earlier one had not yet written.
-  ConsistentRead: z.literal(true),
-})
-const putSchema = z.strictObject({
-  TableName: z.string(),
-  Item: z.intersection(
-    z.object({ pk: z.strictObject({ S: z.string() }) }),
-    z.record(z.string(), attribute),
+const item = z.record(text, attribute)
+const expressions = {
+  ExpressionAttributeNames: z.optional(z.record(text, text)),
+  ExpressionAttributeValues: z.optional(z.record(text, attribute)),
+}
+// Another consistency would make a run act on what an earlier one had not yet written.
+const consistent = z.literal(true)
+
+const dynamodb: Readonly<Record<string, Action>> = {
+  GetItem: passed(
+    'dynamodb',
+    z.strictObject({ TableName: text, Key: item, ConsistentRead: consistent }),
+    (input) => new GetItemCommand(input),
   ),
-  ConditionExpression: z.string(),
-  ExpressionAttributeNames: z.optional(z.record(z.string(), z.string())),
-  ExpressionAttributeValues: z.optional(z.record(z.string(), attribute)),
+  PutItem: passed(
+    'dynamodb',
+    z.strictObject({
+      ...{ TableName: text, Item: item, ConditionExpression: text, ...expressions },
+      ReturnValuesOnConditionCheckFailure: z.optional(z.literal('ALL_OLD')),
+    }),
+    (input) => new PutItemCommand(input),
+  ),
+  BatchGetItem: passed(
+    'dynamodb',
+    z.strictObject({
+      RequestItems: z.record(
+        text,
+        z.strictObject({ Keys: z.array(item), ConsistentRead: consistent }),
+      ),
+    }),
+    (input) => new BatchGetItemCommand(input),
+  ),
+  Query: passed(
+    'dynamodb',
+    z.strictObject({
+      ...{ TableName: text, IndexName: text, KeyConditionExpression: text, ...expressions },
+      ExclusiveStartKey: z.optional(item),
+    }),
+    (input) => new QueryCommand(input),
+  ),
+}
+
+const filter = z.strictObject({ Key: text, Values: texts })
+
+const ssm: Readonly<Record<string, Action>> = {
+  SendCommand: passed(
+    'ssm',
+    z.strictObject({
+      ...{ DocumentName: text, InstanceIds: texts, Comment: text, TimeoutSeconds: z.int() },
+      // One bad instance must never keep the command from the others.
+      MaxErrors: z.literal('100%'),
+      Parameters: z.record(text, texts),
+    }),
+    (input) => new SendCommandCommand(input),
+  ),
+  ListCommandInvocations: passed(
+    'ssm',
+    z.strictObject({
+      ...{ CommandId: text, Details: z.literal(true), MaxResults: z.int() },
+      NextToken: z.optional(text),
+    }),
+    (input) => new ListCommandInvocationsCommand(input),
+  ),
+  DescribeInstanceInformation: passed(
+    'ssm',
+    z.strictObject({ Filters: z.array(filter), MaxResults: z.int() }),
+    (input) => new DescribeInstanceInformationCommand(input),
+  ),
+}
+
+const datum = z.strictObject({
+  MetricName: text,
+  Dimensions: z.array(z.strictObject({ Name: text, Value: text })),
+  // Epoch seconds on the wire.
+  Timestamp: z.pipe(
+    z.number(),
+    z.transform((seconds) => new Date(seconds * 1_000)),
+  ),
+  Value: z.number(),
+  Unit: z.enum(['Count', 'Seconds', 'Milliseconds']),
 })
 
-function getItem(world: World, input: unknown): object {
-  const { TableName, Key } = parse(getSchema, input)
-  checkTable(world, TableName)
-  const Item = world.items.get(Key.pk.S)
-  return Item ? { Item } : {}
-}
-
-function putItem(world: World, input: unknown): object {
-  const { TableName, Item, ConditionExpression, ...names } = parse(putSchema, input)
-  checkTable(world, TableName)
-  if (!holds(ConditionExpression, world.items.get(Item.pk.S), names)) {
-    throw new Refusal('ConditionalCheckFailedException', 'The conditional request failed')
-  }
-  world.items.set(Item.pk.S, Item)
-  return {}
-}
-
-function checkTable(world: World, name: string): void {
-  if (name === world.table) return
-  throw new Refusal('ResourceNotFoundException', `Requested resource not found: ${name}`)
-}
-
-const dimension = z.strictObject({ Name: z.string(), Value: z.string() })
-const metricSchema = z.strictObject({
-  Namespace: z.string().check(z.regex(/^(?!AWS\/).+/)),
-  MetricData: z
-    .array(
-      z.strictObject({
-        MetricName: z.string(),
-        Dimensions: z.array(dimension).check(z.maxLength(30)),
-        Timestamp: z.number(),
-        Value: z.number(),
-        Unit: z.string(),
-      }),
-    )
-    .check(z.minLength(1), z.maxLength(1_000)),
-})
-
-function putMetricData(world: World, input: unknown): object {
-  const { Namespace: namespace, MetricData } = parse(metricSchema, input)
+function putMetricData(cloud: Cloud, input: unknown): object {
+  const schema = z.strictObject({ Namespace: text, MetricData: z.array(datum) })
+  const { Namespace, MetricData } = parse(schema, input)
+  const answer = cloud.apply('monitoring', new PutMetricDataCommand({ Namespace, MetricData }))
   for (const { MetricName: name, Dimensions, Value: value, Unit: unit } of MetricData) {
     const dimensions = Object.fromEntries(Dimensions.map(({ Name, Value }) => [Name, Value]))
-    world.values.push({ namespace, name, dimensions, value, unit })
+    cloud.values.push({ namespace: Namespace, name, dimensions, value, unit })
   }
-  return {}
+  return answer
+}
+
+/** Everything that can be asked for, by service. Whatever else is, is refused. */
+export const actions: Readonly<Record<Service, Readonly<Record<string, Action>>>> = {
+  autoscaling,
+  sqs,
+  dynamodb,
+  ssm,
+  monitoring: { PutMetricData: putMetricData },
 }

@@ -4,16 +4,18 @@ import { backlog } from '../../functions/backlog/handler.ts'
 import type { Report } from '../../functions/backlog/record.ts'
 import {
   type Deps,
+  type DrainDeps,
   makeAutoScaling,
   makeCloudWatch,
   makeDynamoDb,
   makeSqs,
+  makeSsm,
   newRunId,
   systemClock,
 } from '../../shared/aws.ts'
 import type { Fleet } from '../../shared/queue-config.ts'
 import { type Stub, startStub } from '../loopback.ts'
-import { addGroup, addQueue } from './world.ts'
+import { addGroup, addMessages, drainName, timerQueue } from './cloud.ts'
 
 /** A line that a run logged. */
 export type Line = { readonly level: keyof Deps['log']; readonly fields: Record<string, unknown> }
@@ -22,7 +24,7 @@ export type Line = { readonly level: keyof Deps['log']; readonly fields: Record<
 export type Rig = {
   readonly stub: Stub
   /** What all runs share; each has an id of its own, as in Lambda. */
-  readonly deps: Omit<Deps, 'runId'>
+  readonly deps: Omit<DrainDeps, 'runId'>
   readonly logged: readonly Line[]
   readonly close: () => Promise<void>
 }
@@ -39,8 +41,8 @@ export const deadlineMilliseconds = 25_000
 export async function makeRig(depths: Readonly<Record<string, number>>): Promise<Rig> {
   const stub = await startStub({ table, latencyMilliseconds })
   for (const [name, depth] of Object.entries(depths)) {
-    addQueue(stub.world, name, depth)
-    addGroup(stub.world, `${name}-workers`, { 'celery:queue': name })
+    addMessages(stub.cloud, name, depth)
+    addGroup(stub.cloud, `${name}-workers`, { 'celery:queue': name })
   }
   const { clients, destroy } = await connect(stub.url)
   const logged: Line[] = []
@@ -50,7 +52,8 @@ export async function makeRig(depths: Readonly<Record<string, number>>): Promise
   const deps = {
     ...clients,
     clock: systemClock,
-    drainName: 'talk-prod-drain',
+    drainName,
+    timerQueue,
     stateTable: table,
     log: { info: collect('info'), warn: collect('warn'), error: collect('error') },
     signal: AbortSignal.timeout(deadlineMilliseconds),
@@ -72,12 +75,13 @@ function connect(url: string) {
     const autoscaling = makeAutoScaling()
     const cloudwatch = makeCloudWatch()
     const dynamodb = makeDynamoDb()
-    const all = [sqs, autoscaling, cloudwatch, dynamodb]
+    const ssm = makeSsm()
+    const all = [sqs, autoscaling, cloudwatch, dynamodb, ssm]
     for (const { config } of all) await config.serviceConfiguredEndpoint?.()
     const destroy = () => {
       for (const client of all) client.destroy()
     }
-    return { clients: { sqs, autoscaling, cloudwatch, dynamodb }, destroy }
+    return { clients: { sqs, autoscaling, cloudwatch, dynamodb, ssm }, destroy }
   })
   turn = connected
   return connected
@@ -106,14 +110,14 @@ export async function run(rig: Rig, fleet: Fleet, deps: Partial<Deps> = {}): Pro
 
 /** The queues whose backlog was published, as often as it was. */
 export const published = ({ stub }: Rig) =>
-  stub.world.values
+  stub.cloud.values
     .filter(({ name }) => name === 'BacklogPerInstance')
     .map(({ dimensions }) => dimensions['Queue'] ?? '')
     .sort()
 
 /** What was set to what, by group. */
 export const resized = ({ stub }: Rig) =>
-  stub.world.capacities.map(({ group, desired }) => `${group}: ${desired}`).sort()
+  stub.cloud.capacities.map(({ group, desired }) => `${group}: ${desired}`).sort()
 
 /** Every `host:port` that a socket of this process connects to, and every name looked up for it. */
 export function watchConnections() {

@@ -21,23 +21,51 @@ export class Refusal extends Error {
   readonly code: string
   readonly status: number
   readonly queryCode: string
-  constructor(code: string, message: string, status = 400, queryCode = code) {
+  /** What the error holds beside its message. */
+  readonly members: object
+  constructor(code: string, message: string, status = 400, queryCode = code, members = {}) {
     super(message)
     this.code = code
     this.status = status
     this.queryCode = queryCode
+    this.members = members
   }
+}
+
+// Codes of the Query protocol that are not the error's own name; Auto Scaling's are without Fault.
+const queryCodes: Readonly<Record<string, string>> = {
+  QueueDoesNotExist: 'AWS.SimpleQueueService.NonExistentQueue',
+}
+
+/** An error of the twin's services as its client must get it; any other error is returned. */
+export function refusalOf(error: unknown): unknown {
+  if (!(error instanceof Error) || !('$fault' in error)) return error
+  const { name, message, ...rest } = error
+  const { $fault: _fault, $metadata, ...members } = { $metadata: {}, ...rest }
+  const { httpStatusCode = 400 }: { httpStatusCode?: number } = $metadata
+  const queryCode = queryCodes[name] ?? name.replace(/Fault$/, '')
+  return new Refusal(name, message, httpStatusCode, queryCode, members)
 }
 
 /** Each service by the name it is signed for, with what names it on the wire. */
 const services = {
-  sqs: { target: 'AmazonSQS', namespace: 'com.amazonaws.sqs' },
-  dynamodb: { target: 'DynamoDB_20120810', namespace: 'com.amazonaws.dynamodb.v20120810' },
+  sqs: { target: 'AmazonSQS', namespace: 'com.amazonaws.sqs', json: '1.0' },
+  dynamodb: {
+    target: 'DynamoDB_20120810',
+    namespace: 'com.amazonaws.dynamodb.v20120810',
+    json: '1.0',
+  },
   monitoring: {
     target: 'GraniteServiceVersion20100801',
     namespace: 'com.amazonaws.cloudwatch.v2010_08_01',
+    json: '1.0',
   },
-  autoscaling: { target: null, namespace: 'http://autoscaling.amazonaws.com/doc/2011-01-01/' },
+  ssm: { target: 'AmazonSSM', namespace: 'com.amazonaws.ssm', json: '1.1' },
+  autoscaling: {
+    target: null,
+    namespace: 'http://autoscaling.amazonaws.com/doc/2011-01-01/',
+    json: null,
+  },
 } as const
 export type Service = keyof typeof services
 
@@ -59,8 +87,9 @@ export function decode(headers: IncomingHttpHeaders, bytes: Buffer): Call {
     return { service: signedFor, action: String(Action), input, queryMode }
   }
   const [target, action = ''] = String(headers['x-amz-target']).split('.')
-  if (headers['content-type'] !== 'application/x-amz-json-1.0') {
-    throw new Refusal('SerializationException', `Not AWS JSON 1.0: ${headers['content-type']}`)
+  const type = `application/x-amz-json-${services[signedFor].json}`
+  if (headers['content-type'] !== type) {
+    throw new Refusal('SerializationException', `Not ${type}: ${headers['content-type']}`)
   }
   if (target !== services[signedFor].target) {
     throw new Refusal('UnknownOperationException', `${target} is not ${signedFor}`)
@@ -68,7 +97,8 @@ export function decode(headers: IncomingHttpHeaders, bytes: Buffer): Call {
   return { service: signedFor, action, input: JSON.parse(text), queryMode }
 }
 
-export function encode({ service, action }: Call, output: object): Answer {
+export function encode({ service, action }: Call, answer: object): Answer {
+  const { $metadata: _, ...output } = { $metadata: null, ...answer }
   if (service !== 'autoscaling') return json(200, output)
   const xmlns = services.autoscaling.namespace
   const metadata = `<ResponseMetadata><RequestId>${requestId}</RequestId></ResponseMetadata>`
@@ -78,7 +108,7 @@ export function encode({ service, action }: Call, output: object): Answer {
 
 /** Without a call: the request was not even understood. */
 export function encodeRefusal(call: Call | null, refusal: Refusal): Answer {
-  const { code, message, status, queryCode } = refusal
+  const { code, message, status, queryCode, members } = refusal
   const fault = status < 500 ? 'Sender' : 'Receiver'
   const namespace = call ? services[call.service].namespace : 'com.amazon.coral.service'
   if (call?.service === 'autoscaling') {
@@ -86,7 +116,7 @@ export function encodeRefusal(call: Call | null, refusal: Refusal): Answer {
     const id = `<RequestId>${requestId}</RequestId>`
     return xml(status, `<ErrorResponse xmlns="${namespace}">${error}${id}</ErrorResponse>`)
   }
-  const answer = json(status, { __type: `${namespace}#${code}`, message })
+  const answer = json(status, { __type: `${namespace}#${code}`, message, ...members })
   if (!call?.queryMode) return answer
   return {
     ...answer,
@@ -97,8 +127,16 @@ export function encodeRefusal(call: Call | null, refusal: Refusal): Answer {
 const json = (status: number, body: object): Answer => ({
   status,
   headers: { 'content-type': 'application/x-amz-json-1.0', 'x-amzn-requestid': requestId },
-  body: JSON.stringify(body),
+  body: JSON.stringify(withSeconds(body)),
 })
+
+/** AWS JSON has times as epoch seconds. */
+function withSeconds(value: unknown): unknown {
+  if (value instanceof Date) return value.getTime() / 1_000
+  if (Array.isArray(value)) return value.map(withSeconds)
+  if (typeof value !== 'object' || value === null) return value
+  return Object.fromEntries(Object.entries(value).map(([key, child]) => [key, withSeconds(child)]))
+}
 
 const xml = (status: number, body: string): Answer => ({
   status,
@@ -140,6 +178,7 @@ const escapes: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '
 
 function toXml(value: unknown): string {
   if (Array.isArray(value)) return value.map((one) => `<member>${toXml(one)}</member>`).join('')
+  if (value instanceof Date) return value.toISOString()
   if (typeof value !== 'object' || value === null) {
     return String(value).replace(/[&<>]/g, (character) => escapes[character] ?? '')
   }
