@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { Command, InvalidArgumentError } from 'commander'
 import { check } from './check.ts'
+import { couldNotRun, doctor, doctorHelp } from './doctor.ts'
 import { invoke } from './invoke.ts'
 import { simulateTalk } from './simulate.ts'
 
@@ -16,6 +17,8 @@ const hoursNumber = (text: string) => {
     throw new InvalidArgumentError('Not between 0 and 336 hours.')
   return value
 }
+
+const several = (name: string, before: readonly string[]) => [...before, name]
 
 const program = new Command('celeriac').description(
   'A control plane for fleets of Celery workers on Amazon SQS and EC2 Spot.',
@@ -50,9 +53,35 @@ program
   .option('--json <file>', 'write the summary to a file as well')
   .action(simulateTalk)
 
+program
+  .command('doctor')
+  .description(
+    'look for whatever would lose tasks: on this box, or in the AWS account of the fleet',
+  )
+  .option('--box', 'read this machine; so it does where --config is not given')
+  .option('--config', 'read the AWS account that fleet.config.ts speaks of')
+  .option('--queue <name>', 'the queue of this box; with --config, look at no other')
+  .option('--stage <name>', 'the deployment of the fleet', 'prod')
+  .option('--task-time <time>', "how long tasks of this box usually run, such as '4m'")
+  .option(
+    '--app <module>',
+    "load the worker's application, as celery -A does, and read its settings",
+  )
+  .option('--python <path>', "ask this Python instead of the worker's own")
+  .option('--unit <name>', 'look at this systemd unit too; repeatable', several, [])
+  .option('--program <name>', 'look at this supervisord program too; repeatable', several, [])
+  .option('--container <name>', 'look at this Docker container too; repeatable', several, [])
+  .option('--supervisor-conf <file>', "supervisord's configuration, where it is not the usual one")
+  .option('--verbose', 'list what is in order as well')
+  .option('--json', 'print JSON instead of a table')
+  .addHelpText('after', doctorHelp)
+  // A wrong option is no finding.
+  .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : couldNotRun))
+  .action(doctor)
+
 try {
   await program.parseAsync()
 } catch (error) {
   console.error(error instanceof Error ? error.message : error)
-  process.exitCode = 1
+  process.exitCode ??= 1
 }
