@@ -80,38 +80,20 @@ export function createTwin<T>({ seed, startAt, makeTask, moreTables = [] }: Opti
   const cloudwatch = createCloudWatch()
   const dynamodb = createDynamoDb([...tables, ...moreTables])
   const ssm = createSsm({ engine, random: random(seed, 'ssm'), account: twinAccount, emit })
-  const logged: LogLine[] = []
   const wire: Wire = { engine, faults: [], inFlight: 0, emit }
-  const log = (level: LogLine['level']) => (message: string, fields: LogLine['fields']) => {
-    logged.push({ level, message, fields })
-    if (logged.length > logLinesKept) logged.splice(0, logLinesKept / 2)
-  }
-  // The one cast: the twin's `send` takes any command, the clients' have one signature for each.
-  const clients = {
-    sqs: { send: send(wire, sqs) },
-    autoscaling: { send: send(wire, autoscaling) },
-    cloudwatch: { send: send(wire, cloudwatch) },
-    dynamodb: { send: send(wire, dynamodb) },
-    ssm: { send: send(wire, ssm) },
-  } as unknown as Pick<TwinDeps, 'sqs' | 'autoscaling' | 'cloudwatch' | 'dynamodb' | 'ssm'>
+  const { logged, log } = createLog()
+  const services = { sqs, autoscaling, cloudwatch, dynamodb, ssm }
   const common = {
-    ...clients,
+    ...clientsOf(wire, services),
     clock: { now: () => engine.now },
-    stateTable,
-    drainName: twinDrainName,
-    timerQueue: twinTimerQueue,
-    log: { info: log('info'), warn: log('warn'), error: log('error') },
+    ...{ stateTable, drainName: twinDrainName, timerQueue: twinTimerQueue, log },
     signal: new AbortController().signal,
   }
   let runs = 0
   return {
     seed,
     engine,
-    sqs,
-    autoscaling,
-    cloudwatch,
-    dynamodb,
-    ssm,
+    ...services,
     get deps() {
       return { ...common, runId: `run-${++runs}` }
     },
@@ -127,6 +109,27 @@ export function createTwin<T>({ seed, startAt, makeTask, moreTables = [] }: Opti
     emit,
   }
 }
+
+function createLog() {
+  const logged: LogLine[] = []
+  const log = (level: LogLine['level']) => (message: string, fields: LogLine['fields']) => {
+    logged.push({ level, message, fields })
+    if (logged.length > logLinesKept) logged.splice(0, logLinesKept / 2)
+  }
+  return { logged, log: { info: log('info'), warn: log('warn'), error: log('error') } }
+}
+
+type Services = Record<'sqs' | 'autoscaling' | 'cloudwatch' | 'dynamodb' | 'ssm', Service>
+
+/** The one cast: the twin's `send` takes any command, the clients' have one signature for each. */
+const clientsOf = (wire: Wire, { sqs, autoscaling, cloudwatch, dynamodb, ssm }: Services) =>
+  ({
+    sqs: { send: send(wire, sqs) },
+    autoscaling: { send: send(wire, autoscaling) },
+    cloudwatch: { send: send(wire, cloudwatch) },
+    dynamodb: { send: send(wire, dynamodb) },
+    ssm: { send: send(wire, ssm) },
+  }) as unknown as Pick<TwinDeps, keyof Services>
 
 type Wire = {
   readonly engine: Engine
