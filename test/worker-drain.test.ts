@@ -69,7 +69,7 @@ describeWithCelery('drain.sh', ({ moto, python }) => {
     expect(code).toBe(3)
   })
 
-  it('without the package the running task ends, and what it fetched ahead waits for it', async () => {
+  it('without the package lets the running task end, and the others wait for it', async () => {
     const queue = await makeQueue(moto)
     const env = { PACKAGE: 'no' }
     const worker = await startWorker({ python, moto, queue: queue.name, env })

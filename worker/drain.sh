@@ -74,9 +74,16 @@ uptime() {
     up=${up%.*}${up#*.}
 }
 
+# clock: unix seconds, as now; counted from one look at the clock, since each costs a fork.
+clock() {
+    uptime
+    now=$((clock_at_boot + up / 100))
+}
+
 # seconds_left MIN: until the deadline of this worker, and at least MIN.
 seconds_left() {
-    u_left=$((w_deadline - $(date +%s)))
+    clock
+    u_left=$((w_deadline - now))
     [ "$u_left" -gt "$1" ] || u_left=$1
     printf '%s\n' "$u_left"
 }
@@ -109,11 +116,11 @@ while [ $# -gt 0 ]; do
         shift
         continue
         ;;
-    --deadline | --reason | --drain-id | --instance-id | --pidfile | --unit | --program | --container)
-        [ $# -gt 1 ] || fail_usage "$1 needs a value"
-        ;;
+    --deadline | --reason | --drain-id | --instance-id) ;;
+    --pidfile | --unit | --program | --container) ;;
     *) fail_usage 'unknown argument' ;;
     esac
+    [ $# -gt 1 ] || fail_usage "$1 needs a value"
     case $1 in
     --deadline) check "$1" "$2" '[0-9]{10}' && opt_deadline=$2 ;;
     --reason) check "$1" "$2" 'spot|rebalance|scale_in|rollout|health|manual' && opt_reason=$2 ;;
@@ -124,7 +131,9 @@ while [ $# -gt 0 ]; do
     shift 2
 done
 
-now=$(date +%s)
+uptime
+clock_at_boot=$(($(date +%s) - up / 100))
+clock
 my_uid=$(id -u)
 w_index=0 w_name='' w_deadline=${opt_deadline:-$now}
 open_box || {

@@ -11,7 +11,7 @@ PHASES = ("started", "quiet", "running", "drained", "handed-back", "nothing", "r
 
 
 def main(arguments):
-    """Run one of the two commands; its exit code: 0 done, 1 not (all) done, 2 usage."""
+    """Run one of the two commands; its exit code: 0 done, 1 not (all) done, 2 usage, 3 no boto3."""
     options = _parser().parse_args(arguments)
     return _release(options) if options.command == "release" else _report(options)
 
@@ -28,9 +28,13 @@ def _release(options):
 
 
 def _report(options):
-    from botocore.exceptions import BotoCoreError, ClientError
+    try:
+        from botocore.exceptions import BotoCoreError, ClientError
 
-    from .report import put
+        from .report import put
+    except ImportError as error:
+        print(error, file=sys.stderr)
+        return 3
 
     detail = {
         "instance-id": options.instance_id,

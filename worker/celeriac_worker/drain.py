@@ -76,7 +76,7 @@ class Drain:
         return True
 
     def advance(self):
-        """Do what can be done now, and write down what changed; whether more can be done at once."""
+        """Do what can be done now and write down what changed; whether more can be done at once."""
         try:
             if self._can_hand_back():
                 self._hand_back()
@@ -192,9 +192,10 @@ class Drain:
             **quiet,
             **self.counts,
             "error": self.error,
+            # The counts come before the lists, so that drain.sh need not read those.
             "runningCount": len(ran_now),
-            "running": ran_now,
             "heldCount": len(self.held),
+            "running": ran_now,
             "held": [internals.ledger_entry(held.message) for held in self.held],
         }
 

@@ -75,6 +75,9 @@ class DrainStep(bootsteps.StartStopStep):
         self.drain.attach(consumer)
         # Celery clears the timers of the run before.
         self.timer = None
+        if self.woken:
+            # Asked while there was no loop to hear it: before the first poll, not after it.
+            self._contained(self._take_orders)
         self._look()
 
     def _intercept(self, task_consumer):
@@ -83,8 +86,10 @@ class DrainStep(bootsteps.StartStopStep):
 
         def on_message(message):
             # A solo pool works inside this very loop: it sees its orders between two messages.
+            # They are only taken here; the look follows when this message has its place.
             if self.woken:
                 self._contained(self._take_orders)
+                self._soon()
             if not self._contained(lambda: self.drain.keep(message)):
                 start(message)
 
@@ -107,15 +112,17 @@ class DrainStep(bootsteps.StartStopStep):
                 pass
         except BlockingIOError:
             pass
-        self._contained(self._take_orders)
+        # Otherwise a message that landed just before has had them taken.
+        if self.woken:
+            self._contained(self._take_orders)
+        self._look()
 
     def _take_orders(self):
         self.woken = False
         self.drain.order(rundir.read_orders(f"{self.path}.orders"))
-        self._look()
 
     def _soon(self):
-        """A poll has landed: look once the loop has delivered what it brought."""
+        """Look once the loop has delivered what a poll has brought."""
         if self.drain.active:
             self.consumer.hub.call_soon(self._look)
 

@@ -35,19 +35,18 @@ note_python() {
 # follow: until the last worker's drain ends, reports what changes.
 follow() {
     c_before=
-    c_quiet_told=no
+    c_quiet_told=no c_look=$look_soon
     while going_on; do
-        nap 0.5
-        now=$(date +%s)
+        nap "$c_look"
+        clock
         total_now
         say_failed_report
         if [ "$c_quiet_told" = no ] && [ "$t_quiet" != null ]; then
             c_quiet_told=yes c_before=$t_running
             report quiet
-        elif [ "$t_running" != "$c_before" ] &&
-            [ "$((now - report_last))" -ge "$report_seconds_min" ]; then
+            [ "$t_running" = 0 ] || c_look=$look_later
+        elif [ "$t_running" != "$c_before" ] && report_running; then
             c_before=$t_running
-            report running
         fi
     done
 }
@@ -93,11 +92,14 @@ conclude() {
         # A drain that ended without a result was killed.
         cat "$work/$c_index.result" 2>/dev/null || echo '? null 0 0 0 1 1'
     done >"$work/results"
-    [ "$t_workers" -le 1 ] || while read -r c_line; do print_result "$c_line"; done <"$work/results"
+    while [ "$t_workers" -gt 1 ] && read -r c_line; do
+        print_result "$c_line"
+    done <"$work/results"
     c_total=$(total_of_results <"$work/results")
     c_exit=${c_total##* }
     print_result "$c_total"
-    [ "$t_workers" = 0 ] || put_file "$box/last" "$t_handed $t_finished ${opt_drain_id:--} $t_deadline"
+    [ "$t_workers" = 0 ] ||
+        put_file "$box/last" "$t_handed $t_finished ${opt_drain_id:--} $t_deadline"
     case $c_exit in
     0) report drained ;;
     3) say 'nothing to drain' && report nothing ;;
@@ -214,7 +216,8 @@ resume_alive() {
     # One that already shuts down has no way back: `resume_stopped` starts it again.
     [ "$s_phase" != working ] && [ ! -f "$box/stopped.$w_kind.$w_name" ] || return 0
     send_order resume || say 'its orders cannot be written'
-    while read_state "$w_state" && [ "$s_phase" != working ] && [ "$c_tries" -lt "$resume_tries" ]; do
+    while [ "$c_tries" -lt "$resume_tries" ] && read_state "$w_state" &&
+        [ "$s_phase" != working ]; do
         c_tries=$((c_tries + 1))
         nap 0.2
     done

@@ -71,7 +71,8 @@ supervisor_of() {
     f_between=' '
     while read_stat "$f_up" && [ "$p_parent" -gt 1 ]; do
         f_up=$p_parent
-        if tr '\0' '\n' 2>/dev/null <"/proc/$f_up/cmdline" | head -n 2 | grep -q 'supervisord$'; then
+        if tr '\0' '\n' 2>/dev/null <"/proc/$f_up/cmdline" | head -n 2 |
+            grep -q 'supervisord$'; then
             program_with "$f_between$1 " && return 0
         fi
         f_between="$f_between$f_up "

@@ -93,10 +93,12 @@ read_wishes() {
 join() {
     say "a drain is under way: joining it"
     while lock_owner; do
-        # Again each time: it may have read the wishes for the last time just before ours.
-        wish || :
-        cp -- "$w_lock/now" "$work/$w_index.now" 2>/dev/null || :
-        nap 0.5
+        # Gone when another drain has the lock by now.
+        [ -e "$w_lock/wish.$$" ] || wish || :
+        l_now=
+        { read -r l_now <"$w_lock/now"; } 2>/dev/null || :
+        show_progress "$l_now"
+        nap "$look_soon"
     done
     cp -- "$w_result" "$work/$w_index.result" 2>/dev/null
 }

@@ -1,5 +1,5 @@
 # shellcheck shell=sh
-# The instance metadata service, version 2. Sourced by drain.sh and watch.sh.
+# The instance metadata service, version 2. Sourced by drain.sh and watch.sh; needs curl.
 
 metadata_base=${AWS_EC2_METADATA_SERVICE_ENDPOINT:-http://169.254.169.254}
 metadata_base=${metadata_base%/}/latest
@@ -11,27 +11,29 @@ metadata_seconds_max=2
 metadata_token_seconds=21600
 metadata_token=
 
-# metadata PATH: an item. Fails with 4 when there is none (404), with 1 when nobody answers.
+# metadata PATH: an item, as m_body. Fails with 4 when there is none (404), with 1 when nobody
+# answers as the service does.
 metadata() {
     [ -n "$metadata_token" ] || metadata_new_token || return 1
-    m_answer=$(metadata_get "$1") || return 1
-    if [ "${m_answer##*
-}" = 401 ]; then
-        metadata_new_token && m_answer=$(metadata_get "$1") || return 1
+    metadata_get "$1" || return 1
+    if [ "$m_status" = 401 ]; then
+        { metadata_new_token && metadata_get "$1"; } || return 1
     fi
-    case ${m_answer##*
-} in
-    200) printf '%s\n' "${m_answer%
-*}" ;;
+    case $m_status in
+    200) return 0 ;;
     404) return 4 ;;
     *) return 1 ;;
     esac
 }
 
-# The status follows the body on a line of its own.
+# metadata_get PATH: the answer as m_status and m_body; the status follows the body on its own line.
 metadata_get() {
-    curl -s --noproxy '*' -m "$metadata_seconds_max" -w '\n%{http_code}' \
-        -H "X-aws-ec2-metadata-token: $metadata_token" "$metadata_base/meta-data/$1"
+    m_body=$(curl -s --noproxy '*' -m "$metadata_seconds_max" -w '\n%{http_code}' \
+        -H "X-aws-ec2-metadata-token: $metadata_token" "$metadata_base/meta-data/$1") || return 1
+    m_status=${m_body##*
+}
+    m_body=${m_body%
+*}
 }
 
 metadata_new_token() {

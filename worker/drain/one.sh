@@ -16,8 +16,8 @@ wait_seconds_max=20
 # a busy box needs it to run a signal handler.
 quiet_seconds_min=2
 
-# While the worker goes quiet every moment counts; later a look each second does.
-look_soon=0.2
+# While the worker goes quiet or ends, a look takes this long; while its tasks run, a second does.
+look_soon=0.3
 look_later=1
 
 # drain_one INDEX KIND NAME PID: its progress goes to $work/INDEX.now, its end to INDEX.result.
@@ -60,10 +60,15 @@ open_worker() {
 # progress: lets the parent, and who joins, see where this drain is.
 progress() {
     o_now="$w_phase $w_running $w_handed $w_finished $w_forced $w_quiet $w_deadline $w_reason"
-    [ "$o_now" != "$w_shown" ] || return 0
-    w_shown=$o_now
-    put_file "$w_lock/now" "$o_now"
-    put_file "$work/$w_index.now" "$o_now"
+    [ "$o_now" = "$w_shown" ] || put_file "$w_lock/now" "$o_now"
+    show_progress "$o_now"
+}
+
+show_progress() {
+    if [ -n "$1" ] && [ "$1" != "$w_shown" ]; then
+        w_shown=$1
+        put_file "$work/$w_index.now" "$1"
+    fi
 }
 
 result() {
@@ -85,7 +90,8 @@ run_drain() {
         fi
         look
         progress
-        if [ "$((w_deadline - $(date +%s)))" -le "$force_seconds" ] && may_force; then
+        clock
+        if [ "$((w_deadline - now))" -le "$force_seconds" ] && may_force; then
             force
             return 0
         fi
@@ -158,7 +164,8 @@ look() {
     quiet | idle)
         if [ "$w_quiet" = null ]; then
             w_quiet=$waited_words w_look=$look_later
-            say "quiet after $waited_words s: $s_handed handed back, $s_failed not, $s_running running"
+            say "quiet after $waited_words s: $s_handed handed back, $s_failed not," \
+                "$s_running running"
         fi
         w_phase=quiet
         ;;

@@ -69,6 +69,8 @@ read_state() {
             '"handedBack":') s_handed=$r_value ;;
             '"finished":') s_finished=$r_value ;;
             '"failed":') s_failed=$r_value ;;
+            # The lists that follow may be long, and `read` takes a byte at a time.
+            '"running":') break ;;
             esac
         done <"$1"
     } 2>/dev/null

@@ -58,9 +58,13 @@ stop_warm() {
     keep_stopped
     case $w_kind in
     # Where a shell stands in front, systemd would end that and then KILL what it left behind.
-    unit) [ "$(unit_pid "$w_name")" = "$w_pid" ] && systemctl stop --no-block -- "$w_name" && return ;;
+    unit)
+        [ "$(unit_pid "$w_name")" = "$w_pid" ] && systemctl stop --no-block -- "$w_name" && return
+        ;;
     # It may TERM the whole group (stopasgroup): only where nothing runs. Else `end_gone` does it.
-    program) [ "$w_running" -gt 0 ] || { (supervisor stop "$w_name" >/dev/null 2>&1 &) && return; } ;;
+    program)
+        [ "$w_running" -gt 0 ] || { (supervisor stop "$w_name" >/dev/null 2>&1 &) && return; }
+        ;;
     esac
     kill -TERM "$w_pid"
 }
@@ -97,7 +101,8 @@ start_again() {
         ;;
     container)
         v_policy=${3%:0}
-        docker update --restart="${v_policy:-no}" -- "$2" >/dev/null && docker start -- "$2" >/dev/null
+        docker update --restart="${v_policy:-no}" -- "$2" >/dev/null &&
+            docker start -- "$2" >/dev/null
         ;;
     program) supervisor start "$2" >/dev/null ;;
     *) return 1 ;;
