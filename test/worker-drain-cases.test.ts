@@ -4,13 +4,13 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, it } from 'vitest'
 import {
   celeryArguments,
-  describeWithCelery,
   startWorker,
   testFolder,
   until,
   type Worker,
   workerEnvironment,
 } from './worker/celery.ts'
+import { describeWithCelery } from './worker/describe.ts'
 import { drain, inSeconds, run, script } from './worker/drain.ts'
 import { phase, quiet } from './worker/orders.ts'
 import { allTaken, counts, load, makeQueue, type Queue } from './worker/queue.ts'

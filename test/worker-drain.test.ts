@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
-import { describeWithCelery, startWorker, until, type Worker } from './worker/celery.ts'
+import { startWorker, until, type Worker } from './worker/celery.ts'
+import { describeWithCelery } from './worker/describe.ts'
 import { drain, inSeconds } from './worker/drain.ts'
 import { allTaken, counts, load, makeQueue } from './worker/queue.ts'
 

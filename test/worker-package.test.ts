@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, it } from 'vitest'
-import { atTheEnd, describeWithCelery, type Python, startWorker, until } from './worker/celery.ts'
+import { atTheEnd, type Python, startWorker, until } from './worker/celery.ts'
+import { describeWithCelery } from './worker/describe.ts'
 import { order, phase, quiet, resume, runFiles } from './worker/orders.ts'
 import { startProxy } from './worker/proxy.ts'
 import { allTaken, counts, load, makeQueue, send } from './worker/queue.ts'

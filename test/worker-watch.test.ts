@@ -1,14 +1,8 @@
 import { spawn } from 'node:child_process'
 import { join, resolve } from 'node:path'
 import { expect, it } from 'vitest'
-import {
-  atTheEnd,
-  describeWithCelery,
-  killTree,
-  startWorker,
-  until,
-  type Worker,
-} from './worker/celery.ts'
+import { atTheEnd, killTree, startWorker, until, type Worker } from './worker/celery.ts'
+import { describeWithCelery } from './worker/describe.ts'
 import { type Metadata, startMetadata } from './worker/metadata.ts'
 import { phase } from './worker/orders.ts'
 import { allTaken, counts, load, makeQueue } from './worker/queue.ts'

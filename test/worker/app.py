@@ -43,6 +43,13 @@ def work(self, gate):
     note("end", self.request.id)
 
 
+@app.task(name="nap", bind=True)
+def nap(self, seconds):
+    note("begin", self.request.id)
+    time.sleep(seconds)
+    note("end", self.request.id)
+
+
 @app.task(name="limited", rate_limit="1/h")
 def limited():
     note("end", "limited")

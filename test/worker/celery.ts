@@ -11,8 +11,7 @@ import {
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { afterAll, describe } from 'vitest'
-import { describeWithMoto, type Moto } from '../moto.ts'
+import type { Moto } from '../moto.ts'
 
 /**
  * Real Celery workers: each Python that has Celery, and worker processes of its own for each test.
@@ -64,7 +63,7 @@ export type WorkerOptions = {
 }
 
 // Debian's packages are in its own Python, whatever else comes first on PATH.
-const systemPython = '/usr/bin/python3'
+export const systemPython = '/usr/bin/python3'
 
 // Celery takes two seconds to start, and many times that on a machine with too much to do.
 const readySeconds = 60
@@ -88,28 +87,6 @@ export function pythons(): Python[] {
       if (command !== systemPython) throw error
       return []
     }
-  })
-}
-
-/**
- * A `describe` for each Celery on this machine, its tests side by side: they mostly wait. Without
- * one they are skipped, loudly; with CELERIAC_REQUIRE_CELERY=1, which is for CI, they fail instead.
- */
-export function describeWithCelery(
-  name: string,
-  tests: (context: { moto: Moto; python: Python }) => void,
-  choose: (all: Python[]) => Python[] = (all) => all,
-): void {
-  const found = choose(pythons())
-  const required = process.env['CELERIAC_REQUIRE_CELERY'] === '1'
-  if (found.length === 0 && required) throw new Error(`No Celery with SQS for ${systemPython}`)
-  if (found.length === 0) {
-    console.warn(`\n*** SKIPPED, no Celery here (apt install python3-celery): ${name} ***\n`)
-    return
-  }
-  describeWithMoto(name, (moto) => {
-    afterAll(tidyUp)
-    describe.each(found)('$versions', { concurrent: true }, (python) => tests({ moto, python }))
   })
 }
 
