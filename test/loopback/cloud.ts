@@ -67,7 +67,8 @@ export function createCloud(table: string) {
     garbled: new Map<string, (attributes: Map<string, string>) => void>(),
     autoscaling,
     ssm,
-    sqs,
+    /** What drain's timers are. */
+    timers: sqs.createTextQueue({ QueueName: timerQueue }),
     /** Does what a command of that service says, at this moment. Throws AWS's errors. */
     apply(service: Service, command: object): object {
       engine.runUntil(Date.now())
@@ -76,7 +77,6 @@ export function createCloud(table: string) {
       return applied.output
     },
   }
-  sqs.createTextQueue({ QueueName: timerQueue })
   cloud.apply('ssm', documentOf(drainName))
   return cloud
 }
