@@ -16,6 +16,7 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }))
 const environment = () => ({
   PATH: process.env['PATH'],
   CELERIAC_DRAIN_DIR: join(folder, 'box'),
+  CELERIAC_LEAVING: join(folder, 'leaving'),
   CELERIAC_PYTHON: '/bin/false',
 })
 

@@ -13,12 +13,15 @@ import {
 import { describeWithCelery } from './worker/describe.ts'
 import { drain, inSeconds, run, script } from './worker/drain.ts'
 import { phase, quiet } from './worker/orders.ts'
-import { allTaken, counts, load, makeQueue, type Queue } from './worker/queue.ts'
+import { allTaken, counts, load, makeQueue, type Queue, send } from './worker/queue.ts'
 import { collectReports, type Report, reports } from './worker/reports.ts'
 
 /** What may happen around a drain. Nothing here depends on which Celery it is. */
 
 const farSeconds = 90
+
+// An idle worker must be seen to take nothing for longer than its next poll could need.
+const pollMilliseconds = 3_000
 
 const pidfile = (worker: Worker) => ['--pidfile', join(worker.folder, 'pid')]
 
@@ -214,6 +217,28 @@ describeWithCelery(
       expect(said).toContain('going on with it')
       expect(last).toMatchObject({ finished: 1, exit: 0 })
       expect(await counts(queue)).toEqual({ visible: 7, inFlight: 0 })
+    })
+
+    it('before its worker is there keeps that one quiet until it is resumed', async () => {
+      const queue = await makeQueue(moto)
+      const folder = testFolder()
+      const { code } = await drain(
+        [
+          ...['--deadline', inSeconds(farSeconds), '--reason', 'scale_in'],
+          ...['--drain-id', 'd-early', '--pidfile', join(folder, 'pid')],
+        ],
+        workerEnvironment(folder, { python, moto, queue: queue.name }),
+      )
+      expect(code).toBe(3)
+      const env = { CELERIAC_LEAVING: join(folder, 'leaving') }
+      const worker = await startWorker({ python, moto, queue: queue.name, env })
+      expect(await phase(worker, 'idle')).toMatchObject({ drainId: 'd-early', handedBack: 0 })
+      await send(queue, 'work', [''])
+      await sleep(pollMilliseconds)
+      expect(await counts(queue)).toEqual({ visible: 1, inFlight: 0 })
+      const resumed = await drain(['--resume', ...pidfile(worker)], worker.env)
+      expect(resumed.last).toMatchObject({ resumed: 1, exit: 0 })
+      await until('it works', () => worker.done().length > 0 || null)
     })
 
     it('says once that nobody can be told, and drains all the same', async () => {

@@ -50,6 +50,7 @@ it is not known. --resume lets quiet workers poll again and starts those that a 
 its exit code is 0 when it could, 1 when not, 3 when there was nothing to resume.
 
 Environment: CELERIAC_RUN_DIR, CELERIAC_DRAIN_DIR (its locks; /run/celeriac-drain),
+CELERIAC_LEAVING (the note for workers that start later; /run/celeriac.leaving),
 CELERIAC_SUPERVISOR_CONF, CELERIAC_UNIT_DIR, CELERIAC_INSTANCE_ID, CELERIAC_PYTHON (for reports).
 HELP
 }
@@ -135,6 +136,8 @@ uptime
 clock_at_boot=$(($(date +%s) - up / 100))
 clock
 my_uid=$(id -u)
+# As in celeriac_worker's rundir.py.
+leaving=${CELERIAC_LEAVING:-/run/celeriac.leaving}
 w_index=0 w_name='' w_deadline=${opt_deadline:-$now}
 open_box || {
     say 'no directory for the locks of drains can be used'

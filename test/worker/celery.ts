@@ -127,6 +127,7 @@ export function workerEnvironment(
     PYTHONDONTWRITEBYTECODE: '1',
     CELERIAC_RUN_DIR: join(folder, 'run'),
     CELERIAC_DRAIN_DIR: join(folder, 'box'),
+    CELERIAC_LEAVING: join(folder, 'leaving'),
     // Each report starts a Python; only a test about reports needs them.
     CELERIAC_PYTHON: '/bin/false',
     ...env,

@@ -90,6 +90,20 @@ def read_orders(path):
     return _checked(path, text)
 
 
+def read_note(now):
+    """The order that drain.sh left for workers that start later, or None where there is none.
+
+    `now` in unix seconds: past its deadline the box should be gone, and a note that is still there
+    must not keep it idle. Raises RunDirError, and OSError.
+    """
+    path = os.environ.get("CELERIAC_LEAVING") or "/run/celeriac.leaving"
+    try:
+        orders = read_orders(path)
+    except FileNotFoundError:
+        return None
+    return orders if orders["deadline"] is None or orders["deadline"] > now else None
+
+
 def _checked(path, text):
     try:
         orders = json.loads(text)

@@ -4,6 +4,7 @@ import atexit
 import os
 import signal
 import sys
+import time
 
 import billiard
 import celery
@@ -30,6 +31,7 @@ class DrainStep(bootsteps.StartStopStep):
         self.consumer = None
         self.pipe = None
         self.woken = False
+        self.noted = False
         self.timer = None
 
     def start(self, consumer):
@@ -73,12 +75,23 @@ class DrainStep(bootsteps.StartStopStep):
             internals.count_polls(channel, self._soon)
         self._intercept(consumer.task_consumer)
         self.drain.attach(consumer)
+        self._contained(self._heed_note)
         # Celery clears the timers of the run before.
         self.timer = None
         if self.woken:
             # Asked while there was no loop to hear it: before the first poll, not after it.
             self._contained(self._take_orders)
         self._look()
+
+    def _heed_note(self):
+        """A box that was to leave before this worker was there: it begins quiet."""
+        if self.noted:
+            return
+        self.noted = True
+        note = rundir.read_note(time.time())
+        if note is not None:
+            log.warning("celeriac_worker starts quiet: this box is to leave (%s)", note["drainId"])
+            self.drain.order(note)
 
     def _intercept(self, task_consumer):
         """Keep messages that land during an order from Celery, which would start them."""

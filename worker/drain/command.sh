@@ -18,8 +18,19 @@ command_drain() {
     if [ "$t_workers" -gt 0 ]; then
         report started
         follow
+    else
+        leave_note
     fi
     conclude
+}
+
+# leave_note: a worker that only boots yet must not begin to poll on a box that is to leave. Those
+# with celeriac_worker read it when they start; past its deadline it says nothing.
+leave_note() {
+    c_id=${opt_drain_id:-drain-$now-$$}
+    c_note="{\"order\": \"quiet\", \"drainId\": \"$c_id\", \"deadline\": $opt_deadline}"
+    (umask 022 && put_file "$leaving" "$c_note") 2>/dev/null ||
+        say "no note can be left for a worker that starts later: $leaving"
 }
 
 # note_python PID: remembers the first Python that may send reports.
@@ -178,6 +189,7 @@ status_of() {
 
 # command_resume: lets quiet workers poll again, and starts what a drain has stopped.
 command_resume() {
+    rm -f -- "$leaving"
     find_workers "$opt_kind" "$opt_name" >"$work/workers"
     t_resumed=0 t_failed=0
     while read -r w_kind w_name w_pid; do
