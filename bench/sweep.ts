@@ -1,8 +1,8 @@
-import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { parseArgs } from 'node:util'
 import { table } from '../cli/format.ts'
 import type { Deps } from '../shared/aws.ts'
+import { ask, type Line, median, start } from './parts.ts'
 
 /**
  * How long one sweep takes, what it calls and what it holds: the real handler and the real SDK
@@ -90,9 +90,14 @@ async function main(queues: readonly number[]): Promise<void> {
 
 /** The cold sweep, the warm ones and one that resizes every group, in this order. */
 async function measure(queues: number): Promise<Sweep[]> {
-  const stub = start('stub', queues, {})
+  const args = ['--queues', String(queues)]
+  const stub = start(import.meta.filename, 'stub', { args })
   const [url] = await once(stub, 'message')
-  const sweeper = start('sweeper', queues, { AWS_ENDPOINT_URL: String(url) }, heapOfTheFunction)
+  const sweeper = start(import.meta.filename, 'sweeper', {
+    args,
+    env: { AWS_ENDPOINT_URL: String(url) },
+    execArgv: heapOfTheFunction,
+  })
   await once(sweeper, 'message')
   const sweeps: Sweep[] = []
   for (const growth of [...Array.from({ length: 1 + warmSweeps }, () => busy), outage]) {
@@ -105,33 +110,6 @@ async function measure(queues: number): Promise<Sweep[]> {
   stub.disconnect()
   return sweeps
 }
-
-/** This file again, as one of its parts, with dummy keys and no way to AWS. */
-function start(
-  part: string,
-  queues: number,
-  env: Record<string, string>,
-  execArgv: string[] = [],
-): ChildProcess {
-  const keys = { AWS_ACCESS_KEY_ID: 'none', AWS_SECRET_ACCESS_KEY: 'none', AWS_REGION: 'us-east-1' }
-  const child = fork(import.meta.filename, ['--part', part, '--queues', String(queues)], {
-    execArgv,
-    env: { ...process.env, ...keys, POWERTOOLS_LOG_LEVEL: 'SILENT', ...env },
-  })
-  child.once('exit', (code) => {
-    if (code !== 0) throw new Error(`The ${part} ended with ${code}`)
-  })
-  return child
-}
-
-/** Sends a word and waits for the answer, which is what this file's other parts say it is. */
-async function ask<T>(child: ChildProcess, word: string | number): Promise<T> {
-  child.send(word)
-  const [answer] = await once(child, 'message')
-  return answer as T
-}
-
-type Line = [what: string, measured: string, bar: string, verdict: string]
 
 function costs(queues: number, sweeps: readonly Sweep[]): Line[] {
   const bar = bars.get(queues)
@@ -181,9 +159,6 @@ function calls(queues: number, sweeps: readonly Sweep[]): Line[] {
 /** The numbers of all sweeps, those that repeat themselves once. */
 const inTurn = (values: readonly number[]) =>
   values.filter((value, index) => value !== values[index - 1]).join(', then ')
-
-const median = (values: readonly number[]) =>
-  values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0
 
 const names = (queues: number) => Array.from({ length: queues }, (_, index) => `work-${index}`)
 

@@ -46,9 +46,12 @@ type Options = {
   readonly table: string
   /** What a healthy call to AWS takes, at best, from a function in the same region. */
   readonly latencyMilliseconds?: number
+  /** Told of every call when it has come, before it is answered. */
+  readonly onCall?: (action: string) => void
 }
 
-export async function startStub({ table, latencyMilliseconds = 20 }: Options): Promise<Stub> {
+export async function startStub(options: Options): Promise<Stub> {
+  const { table, latencyMilliseconds = 20, onCall = () => {} } = options
   const cloud = createCloud(table)
   const faults = createFaults()
   const barriers = createBarriers()
@@ -58,6 +61,7 @@ export async function startStub({ table, latencyMilliseconds = 20 }: Options): P
 
   const count = ({ action, input }: Call) => {
     log.push(action)
+    onCall(action)
     calls.set(action, (calls.get(action) ?? 0) + 1)
     const { MetricData: values } = input
     if (Array.isArray(values)) valuesPerCallMax = Math.max(valuesPerCallMax, values.length)
