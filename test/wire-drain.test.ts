@@ -24,7 +24,7 @@ import {
 import { makeRig, type Rig } from './loopback/rig.ts'
 import { Refusal } from './loopback/wire.ts'
 
-/** Drain's real handler and the real SDK clients: how many calls, which, and what each error does. */
+/** Drain's handler with the real SDK clients: how many calls, which, and what each error does. */
 
 const fleet = defineFleet({
   name: 'wire',
@@ -213,7 +213,7 @@ describe('one bad instance', () => {
 })
 
 describe('an answer', () => {
-  it('that did not come as an event is asked for, once for all that the command went to', async () => {
+  it('that did not come is asked for, once for all that the command went to', async () => {
     const { rig, ids, now } = await rigOf(['a'], { desired: 50, maxSize: 50 })
     await drainRun(
       rig,
