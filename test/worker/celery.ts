@@ -66,7 +66,7 @@ export type WorkerOptions = {
 export const systemPython = '/usr/bin/python3'
 
 // Celery takes two seconds to start, and many times that on a machine with too much to do.
-const readySeconds = 60
+const readySeconds = 120
 
 export const packageFolder = resolve('worker')
 export const appFolder = resolve('test/worker')
@@ -247,7 +247,7 @@ export function readState(folder: string): State | null {
 export const readLines = (file: string) =>
   existsSync(file) ? readFileSync(file, 'utf8').split('\n').filter(Boolean) : []
 
-/** Looks until `found` is not null, and gives it. Fails when that takes longer than a minute. */
+/** Looks until `found` is not null, and gives it. Fails when it takes too long. */
 export async function until<T>(
   what: string,
   look: () => T | null | Promise<T | null>,

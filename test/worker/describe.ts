@@ -2,6 +2,9 @@ import { afterAll, describe } from 'vitest'
 import { describeWithMoto, type Moto } from '../moto.ts'
 import { type Python, pythons, systemPython, tidyUp } from './celery.ts'
 
+// A row takes 10 to 30 s on a quiet machine; beside all the others on a busy one, 90 were seen.
+const rowMilliseconds = 240_000
+
 /**
  * A `describe` for each Celery on this machine, its tests side by side: they mostly wait. Without
  * one they are skipped, loudly; with CELERIAC_REQUIRE_CELERY=1, which is for CI, they fail instead.
@@ -20,6 +23,7 @@ export function describeWithCelery(
   }
   describeWithMoto(name, (moto) => {
     afterAll(tidyUp)
-    describe.each(found)('$versions', { concurrent: true }, (python) => tests({ moto, python }))
+    const options = { concurrent: true, timeout: rowMilliseconds }
+    describe.each(found)('$versions', options, (python) => tests({ moto, python }))
   })
 }

@@ -191,9 +191,10 @@ status_of() {
 command_resume() {
     rm -f -- "$leaving"
     find_workers "$opt_kind" "$opt_name" >"$work/workers"
-    t_resumed=0 t_failed=0
+    t_resumed=0 t_failed=0 c_called_off=no
     while read -r w_kind w_name w_pid; do
         w_index=$((w_index + 1))
+        note_python "$w_pid"
         resume_alive
     done <"$work/workers"
     for c_file in "$box"/stopped.*; do
@@ -212,7 +213,17 @@ command_resume() {
     [ "$((t_resumed + t_failed))" -gt 0 ] || c_exit=3
     [ "$t_failed" = 0 ] || c_exit=1
     printf '{"resumed": %s, "failed": %s, "exit": %s}\n' "$t_resumed" "$t_failed" "$c_exit"
+    report_resumed
     exit "$c_exit"
+}
+
+# report_resumed: unless a drain that was called off does it.
+report_resumed() {
+    [ "$t_resumed" -gt 0 ] && [ "$c_called_off" = no ] || return 0
+    t_workers=$t_resumed t_running=0 t_handed=0 t_finished=0 t_forced=0 t_quiet=null
+    t_deadline=${opt_deadline:-$now} t_reason=${opt_reason:-manual}
+    report resumed
+    report_settle
 }
 
 # resume_alive: the worker w_*, when it is quiet or a drain has it.
@@ -220,6 +231,7 @@ resume_alive() {
     w_start=$(start_of "$w_pid") && open_worker || return 0
     c_tries=0
     while lock_owner && [ "$c_tries" -lt "$resume_tries" ]; do
+        c_called_off=yes
         : >"$w_lock/resume"
         c_tries=$((c_tries + 1))
         nap 0.2

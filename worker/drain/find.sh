@@ -89,11 +89,21 @@ supervisor_of() {
         ;;
     */*.service)
         f_group=${f_group##*/}
-        # The user's own manager is no unit of a worker.
-        case $f_group in user@*) return 0 ;; esac
-        printf 'unit %s\n' "$f_group"
+        starts_worker "$(unit_pid "$f_group")" "$1" && printf 'unit %s\n' "$f_group"
         ;;
     esac
+}
+
+# starts_worker MAIN_PID PID: whether a unit is there for the worker. What a person starts in a
+# session is in the unit of the session's agent or manager, which must not be touched.
+starts_worker() {
+    [ "$1" != "$2" ] || return 0
+    case $(cat "/proc/$1/comm" 2>/dev/null) in
+    sh | dash | bash | ash | zsh | tini | dumb-init | catatonit | su | sudo | runuser | setpriv) ;;
+    env | timeout | nice | ionice | chrt | flock | python* | uv | poetry | pipenv) ;;
+    *) return 1 ;;
+    esac
+    [ "$(main_at_or_below "$1")" = "$2" ]
 }
 
 # program_with PIDS: `program name` of the supervisord program whose process is among them.

@@ -109,6 +109,11 @@ may_force() {
 begin() {
     w_look=$look_soon
     w_give_up=0
+    # Without their main process they could not be told from others.
+    w_children=
+    for o_child in $(descendants_of "$w_pid"); do
+        read_stat "$o_child" && w_children="$w_children $o_child:$p_start"
+    done
     if [ -z "$w_state" ]; then
         say 'celeriac_worker is not installed in it: a warm shutdown is all there is, and what is' \
             'fetched ahead stays in flight until the last task ends'
@@ -187,14 +192,24 @@ stop_when_idle() {
     stop_warm
 }
 
+# knows_what_runs: whether the state file is an answer to this drain, so that its lists count.
+knows_what_runs() {
+    [ -n "$w_state" ] && read_state "$w_state" && [ "$s_drain" = "$w_order_id" ]
+}
+
 # end_gone: the main process has ended; usually because we asked it to.
 end_gone() {
     after_end
     w_phase=drained w_exit=0
-    if [ "$w_asked" = yes ] && [ -f "$w_state" ] && [ "$((w_running + s_held))" -gt 0 ]; then
-        # Somebody killed it: an orderly end removes the file. Dead, it can acknowledge nothing.
-        say "it died with $w_running running"
-        w_forced=$w_running w_exit=1 w_phase=handed-back
+    # Somebody killed it: an orderly end removes the file.
+    if knows_what_runs && [ "$((s_running + s_held))" -gt 0 ]; then
+        say "it died with $s_running running"
+        # Dead, it can acknowledge nothing; but its children may still work at its tasks.
+        for o_child in $w_children; do
+            alive "${o_child%:*}" "${o_child#*:}" && kill -KILL "${o_child%:*}" 2>/dev/null
+        done
+        w_handed=$s_handed w_finished=$s_finished
+        w_forced=$s_running w_exit=1 w_phase=handed-back
         o_released=$(release_held) && w_handed=$((w_handed + o_released))
     fi
     forget_state
@@ -206,21 +221,19 @@ end_gone() {
 force() {
     say "the deadline is in $(seconds_left 0) s: $w_running running"
     keep_stopped
-    kill -STOP "$w_pid" 2>/dev/null || :
-    o_tries=0
-    until ! read_stat "$w_pid" || [ "$p_state" = T ] || [ "$o_tries" -ge 5 ]; do
-        o_tries=$((o_tries + 1))
-        nap 0.1
-    done
-    for o_child in $(descendants_of "$w_pid"); do
+    o_children=$(descendants_of "$w_pid")
+    # One that cannot be stopped is ended at once: dead, it acknowledges nothing either.
+    stop_main || kill_main
+    for o_child in $o_children; do
         kill -KILL "$o_child" 2>/dev/null || :
     done
-    # The last thing that it wrote: it may have gone further since the last look.
-    if [ "$w_asked" = yes ] && read_state "$w_state"; then
+    if knows_what_runs; then
+        # The last that it wrote: it may have gone further since the last look.
         w_handed=$s_handed w_finished=$s_finished w_running=$s_running
         o_released=$(release_held) && w_handed=$((w_handed + o_released))
     else
         say 'what it held is not known and stays in flight until its visibility timeout'
+        w_running=1
     fi
     w_forced=$w_running w_phase=handed-back w_exit=1
     # Nothing ran: only the shutdown itself hung.
@@ -238,4 +251,16 @@ force() {
     fi
     w_running=0
     forget_state
+}
+
+# stop_main: the signal acts at once, unless the process waits for a disk: then soon after.
+stop_main() {
+    kill -STOP "$w_pid" 2>/dev/null || return 1
+    o_tries=0
+    while read_stat "$w_pid" && [ "$o_tries" -lt 10 ]; do
+        case $p_state in T | t) return 0 ;; esac
+        o_tries=$((o_tries + 1))
+        nap 0.1
+    done
+    return 1
 }

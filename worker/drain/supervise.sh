@@ -49,8 +49,10 @@ TimeoutStopSec=$(seconds_left 1)
 DROP_IN
 }
 
+# remember_stopped POLICY: as it was before the first of the drains that changed it.
 remember_stopped() {
-    put_file "$box/stopped.$w_kind.$w_name" "$w_kind $w_name $1"
+    [ -f "$box/stopped.$w_kind.$w_name" ] ||
+        put_file "$box/stopped.$w_kind.$w_name" "$w_kind $w_name $1"
 }
 
 # stop_warm: starts the warm shutdown: what runs ends, and then the worker does.
