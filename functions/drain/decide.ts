@@ -194,7 +194,10 @@ const lastHeard = ({ sent, acknowledgedAt, worker, status }: Drain) =>
   Math.max(sent?.at ?? 0, acknowledgedAt ?? 0, worker?.at ?? 0, status?.at ?? 0)
 
 const mustAsk = (drain: Drain, now: number) =>
-  drain.acknowledgedAt !== null && !isDone(drain) && now >= after(lastHeard(drain), statusSeconds)
+  drain.acknowledgedAt !== null &&
+  !isDone(drain) &&
+  now < deadlineOf(drain) &&
+  now >= after(lastHeard(drain), statusSeconds)
 
 /**
  * A hook keeps the instance out of its group already, and Capacity Rebalancing refills the group.
