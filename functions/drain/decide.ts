@@ -206,6 +206,7 @@ const mustAsk = (drain: Drain, now: number) =>
  */
 const mustSetAside = (drain: Drain, { group, member, room }: Seen) =>
   drain.sent === null &&
+  drain.hook === null &&
   member?.state === 'InService' &&
   room > 0 &&
   !group.capacityRebalance &&
