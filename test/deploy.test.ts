@@ -1,18 +1,34 @@
-import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  cpSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { DescribeTableCommand, DynamoDBClient, GetItemCommand } from '@aws-sdk/client-dynamodb'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { drainRules } from '../shared/rules.ts'
+import { matches } from '../twin/aws/patterns.ts'
 import {
+  commandsSent,
+  countOf,
   deployedFunction,
+  deployedRules,
   desiredOf,
   makeFleet,
+  mappingsOf,
+  membersOf,
   nothing,
   published,
+  queueAttributes,
   rolePolicy,
   run,
+  schedules,
   stackIds,
-  ticks,
   whatExists,
 } from './deployed.ts'
 import { describeWithMoto } from './moto.ts'
@@ -28,7 +44,7 @@ const childMilliseconds = 90_000
 function workingCopy() {
   const folder = mkdtempSync(join(tmpdir(), 'celeriac-deploy-'))
   const files = ['serverless.yml', 'serverless.fleet.cjs', 'serverless.esbuild.cjs', 'package.json']
-  for (const name of [...files, 'fleet.config.ts', 'functions', 'shared', 'events'])
+  for (const name of [...files, 'fleet.config.ts', 'functions', 'shared', 'events', 'worker'])
     cpSync(name, join(folder, name), { recursive: true })
   symlinkSync(resolve('node_modules'), join(folder, 'node_modules'))
   return folder
@@ -38,12 +54,29 @@ type Template = {
   readonly Resources: Record<string, { readonly Type: string; readonly Properties: object }>
 }
 
-const tick = (input: { shard: number; of: number }) => ({
-  target: 'talk-prod-backlog',
-  input,
-  retryPolicy: { MaximumRetryAttempts: 0, MaximumEventAgeInSeconds: 60 },
+type Tick = { readonly shard: number; readonly of: number }
+const everyMinute = (input: Tick) => ({
+  ...{ every: 'rate(1 minute)', pattern: null, state: 'ENABLED', input },
   undelivered: 'talk-prod-undelivered',
 })
+/** What a shard's minute starts: a sweep of the backlog, and a look at all drains. */
+const ticks = (input: Tick) => [
+  {
+    ...everyMinute(input),
+    target: 'lambda:us-east-1:123456789012:function:talk-prod-backlog',
+    retryPolicy: { MaximumRetryAttempts: 0, MaximumEventAgeInSeconds: 60 },
+  },
+  {
+    ...everyMinute(input),
+    target: 'sqs:us-east-1:123456789012:talk-prod-drain',
+    retryPolicy: { MaximumEventAgeInSeconds: 60 },
+  },
+]
+
+/** A batch of drain's, from a sample or with another instance in the sample's place. */
+const sample = (name: string): string => readFileSync(`events/drain-${name}.json`, 'utf8')
+const bodyOf = (name: string): string => JSON.parse(sample(name)).Records[0].body
+const sampleInstance = 'i-1234567890abcdef0'
 
 describeWithMoto('deployed to an AWS that nobody here wrote', (moto) => {
   let folder = ''
@@ -54,8 +87,8 @@ describeWithMoto('deployed to an AWS that nobody here wrote', (moto) => {
 
   const serverless = (...args: string[]) =>
     run('serverless', args, { cwd: folder, env: moto.env, timeout: childMilliseconds })
-  const invokeLocal = (event: string) =>
-    serverless('invoke', 'local', '-f', 'backlog', '--path', `events/${event}`)
+  const invokeLocal = (event: string, name = 'backlog') =>
+    serverless('invoke', 'local', '-f', name, '--path', `events/${event}`)
   const template = (): Template =>
     JSON.parse(readFileSync(join(folder, templates[0] ?? ''), 'utf8'))
   const propertiesOf = (type: string) =>
@@ -83,23 +116,35 @@ describeWithMoto('deployed to an AWS that nobody here wrote', (moto) => {
 
   it('a deployment makes what serverless.yml says', async () => {
     expect(await serverless('deploy')).toMatchObject({ code: 0 })
-    expect(await deployedFunction(moto)).toEqual({
-      Runtime: 'nodejs24.x',
-      Handler: 'functions/backlog/handler.handler',
-      MemorySize: 1024,
-      Timeout: 50,
-      Environment: { Variables: { CELERIAC_STATE_TABLE: 'talk-prod-state' } },
+    const both = { Runtime: 'nodejs24.x', MemorySize: 1024 }
+    const variables = {
+      CELERIAC_STATE_TABLE: 'talk-prod-state',
+      CELERIAC_DRAIN_NAME: 'talk-prod-drain',
+    }
+    expect(await deployedFunction(moto, 'backlog')).toEqual({
+      ...{ ...both, Handler: 'functions/backlog/handler.handler', Timeout: 50 },
+      Environment: { Variables: variables },
     })
-    expect(await ticks(moto)).toEqual([tick({ shard: 0, of: 1 })])
+    expect(await deployedFunction(moto, 'drain')).toEqual({
+      ...{ ...both, Handler: 'functions/drain/handler.handler', Timeout: 15 },
+      Environment: { Variables: { ...variables, CELERIAC_TIMER_QUEUE: 'talk-prod-timer' } },
+    })
     expect(await whatExists(moto)).toEqual({
-      functions: ['talk-prod-backlog'],
-      rules: ['talk-prod-backlog-rule-1'],
+      functions: ['talk-prod-backlog', 'talk-prod-drain'],
+      rules: [
+        ...drainRules('talk-prod-drain').map(({ name }) => `talk-prod-Drain${name}`),
+        ...['talk-prod-DrainSweep0', 'talk-prod-backlog-rule-1'],
+      ].sort(),
       tables: ['talk-prod-state'],
-      logGroups: [{ name: '/aws/lambda/talk-prod-backlog', days: 30 }],
-      queues: ['talk-prod-undelivered'],
-      roles: 1,
+      logGroups: ['backlog', 'drain'].map((name) => ({
+        ...{ name: `/aws/lambda/talk-prod-${name}`, days: 30 },
+      })),
+      queues: ['talk-prod-drain', 'talk-prod-timer', 'talk-prod-undelivered'],
+      roles: 2,
       buckets: 1,
       stacks: ['talk-prod'],
+      documents: ['talk-prod-drain'],
+      mappings: 2,
     })
     expect(await stackIds(moto, 'AWS::SNS::Topic')).toEqual([
       `arn:aws:sns:us-east-1:123456789012:talk-prod-failures`,
@@ -111,14 +156,91 @@ describeWithMoto('deployed to an AWS that nobody here wrote', (moto) => {
       TableStatus: 'ACTIVE',
       BillingModeSummary: { BillingMode: 'PAY_PER_REQUEST' },
       KeySchema: [{ AttributeName: 'pk', KeyType: 'HASH' }],
+      GlobalSecondaryIndexes: [
+        {
+          IndexName: 'active',
+          KeySchema: [
+            { AttributeName: 'active', KeyType: 'HASH' },
+            { AttributeName: 'pk', KeyType: 'RANGE' },
+          ],
+          Projection: { ProjectionType: 'ALL' },
+        },
+      ],
     })
+    // moto drops the time to live: the template is what there is to look at.
+    const [table] = propertiesOf('AWS::DynamoDB::Table')
+    const TimeToLiveSpecification = { AttributeName: 'expiresAt', Enabled: true }
+    expect(table).toMatchObject({ TimeToLiveSpecification })
   })
 
-  it('runs on arm64, and a failed run is not repeated: its event goes to the topic', () => {
+  it('each kind of event has one rule, which hands it to the queue of drain', async () => {
+    const rules = await deployedRules(moto)
+    expect(await schedules(moto)).toEqual(ticks({ shard: 0, of: 1 }))
+    const kinds = rules.filter(({ every }) => every === null)
+    expect(kinds).toEqual(
+      drainRules('talk-prod-drain').map(({ pattern, ageSeconds }) => ({
+        ...{ every: null, pattern, state: 'ENABLED', input: null },
+        target: 'sqs:us-east-1:123456789012:talk-prod-drain',
+        retryPolicy: { MaximumEventAgeInSeconds: ageSeconds },
+        undelivered: 'talk-prod-undelivered',
+      })),
+    )
+    const matched = (event: object) =>
+      kinds.filter(({ pattern }) => matches(pattern, event)).map((rule) => rule.pattern)
+    const events = readdirSync('events').flatMap((file) => {
+      const [, name = ''] = /^drain-(.*)\.json$/.exec(file) ?? []
+      return name === '' || name === 'timer' ? [] : JSON.parse(bodyOf(name))
+    })
+    expect(events.length).toBeGreaterThanOrEqual(kinds.length)
+    for (const event of events) {
+      expect(matched(event)).toMatchObject([{ 'detail-type': [event['detail-type']] }])
+    }
+    expect(new Set(events.flatMap(matched)).size).toBe(kinds.length)
+    // What is of no use is not delivered, so that nobody pays for it.
+    const state = bodyOf('state').replace('shutting-down', 'running')
+    const hook = bodyOf('hook').replace('talk-prod-drain', 'somebody-elses')
+    const command = bodyOf('invocation').replace('talk-prod-drain', 'AWS-RunShellScript')
+    for (const body of [state, hook, command]) expect(matched(JSON.parse(body))).toEqual([])
+  })
+
+  it('both queues of drain are its sources, and give up after five tries', async () => {
+    const source = { batch: 100, windowSeconds: 1, responses: ['ReportBatchItemFailures'] }
+    expect(await mappingsOf(moto, 'drain')).toEqual(
+      ['talk-prod-drain', 'talk-prod-timer'].map((queue) => ({
+        ...{ queue, ...source, state: 'Enabled' },
+      })),
+    )
+    for (const name of ['drain', 'timer']) {
+      const { VisibilityTimeout, RedrivePolicy = '{}' } = await queueAttributes(moto, name)
+      expect(VisibilityTimeout).toBe('30')
+      expect(JSON.parse(RedrivePolicy)).toEqual({
+        deadLetterTargetArn: 'arn:aws:sqs:us-east-1:123456789012:talk-prod-undelivered',
+        maxReceiveCount: 5,
+      })
+    }
+    // moto shows no concurrency: the template is what there is to look at.
+    expect(propertiesOf('AWS::Lambda::EventSourceMapping')).toMatchObject([
+      { ScalingConfig: { MaximumConcurrency: 10 } },
+      { ScalingConfig: { MaximumConcurrency: 10 } },
+    ])
+  })
+
+  it('the document is the file, and a change of it another version', () => {
+    // moto knows one version alone, and shows none: the template again.
+    const Content = JSON.parse(readFileSync('worker/drain-document.json', 'utf8'))
+    expect(propertiesOf('AWS::SSM::Document')).toEqual([
+      {
+        ...{ Name: 'talk-prod-drain', Content, UpdateMethod: 'NewVersion' },
+        ...{ DocumentType: 'Command', DocumentFormat: 'JSON', TargetType: '/AWS::EC2::Instance' },
+      },
+    ])
+  })
+
+  it('both run on arm64, and a failed sweep is not repeated: its event goes to the topic', () => {
     // moto drops these, so the template is what there is to look at.
-    const [backlog] = propertiesOf('AWS::Lambda::Function')
-    expect(backlog).toMatchObject({ Architectures: ['arm64'] })
-    expect(backlog).not.toHaveProperty('ReservedConcurrentExecutions')
+    const functions = propertiesOf('AWS::Lambda::Function')
+    expect(functions).toMatchObject(['arm64', 'arm64'].map((one) => ({ Architectures: [one] })))
+    for (const one of functions) expect(one).not.toHaveProperty('ReservedConcurrentExecutions')
     expect(propertiesOf('AWS::Lambda::EventInvokeConfig')).toMatchObject([
       {
         MaximumRetryAttempts: 0,
@@ -132,35 +254,93 @@ describeWithMoto('deployed to an AWS that nobody here wrote', (moto) => {
     const given =
       /"(?:Name|(?:Function|LogGroup|Queue|Table|Topic)Name)":"(?:\/aws\/lambda\/)?(.+?)"/g
     const names = [...JSON.stringify(template()).matchAll(given)].map(([, name]) => name)
-    expect(names.length).toBeGreaterThan(5)
+    expect(names.length).toBeGreaterThan(9)
     expect(names.filter((name) => !name?.startsWith('talk-prod-'))).toEqual([])
   })
 
-  it('the role allows the calls of its function and fits a role', async () => {
-    const policy = await rolePolicy(moto)
+  const arn = {
+    groups: 'arn:aws:autoscaling:us-east-1:123456789012:autoScalingGroup:*:autoScalingGroupName/*',
+    table: 'arn:aws:dynamodb:us-east-1:123456789012:table/talk-prod-state',
+    index: 'arn:aws:dynamodb:us-east-1:123456789012:table/talk-prod-state/index/active',
+    queue: (name: string) => `arn:aws:sqs:us-east-1:123456789012:${name}`,
+    log: (name: string) =>
+      `arn:aws:logs:us-east-1:123456789012:log-group:/aws/lambda/talk-prod-${name}:*`,
+  }
+  const taggedGroup = { Null: { 'autoscaling:ResourceTag/celery:queue': 'false' } }
+  const ownMetrics = { StringEquals: { 'cloudwatch:namespace': 'Celeriac' } }
+  const itemsOf = (pattern: string) => ({
+    'ForAllValues:StringLike': { 'dynamodb:LeadingKeys': pattern },
+  })
+  const activeDrains = { 'ForAllValues:StringEquals': { 'dynamodb:LeadingKeys': 'drain' } }
+
+  it('the role of backlog allows the calls of its function and fits a role', async () => {
+    const policy = await rolePolicy(moto, 'backlog')
     expect(policy.text.length).toBeLessThan(10_240)
     expect(policy.effects).toEqual(['Allow'])
     expect(policy.allowed).toEqual({
       'autoscaling:DescribeAutoScalingGroups': '*',
-      'autoscaling:SetDesiredCapacity':
-        'arn:aws:autoscaling:us-east-1:123456789012:autoScalingGroup:*:autoScalingGroupName/*',
-      'sqs:GetQueueAttributes': 'arn:aws:sqs:us-east-1:123456789012:*',
+      'autoscaling:DescribeLifecycleHooks': '*',
+      'autoscaling:SetDesiredCapacity': arn.groups,
+      'sqs:GetQueueAttributes': arn.queue('*'),
       'cloudwatch:PutMetricData': '*',
-      'dynamodb:GetItem': 'arn:aws:dynamodb:us-east-1:123456789012:table/talk-prod-state',
-      'dynamodb:PutItem': 'arn:aws:dynamodb:us-east-1:123456789012:table/talk-prod-state',
-      'logs:CreateLogStream':
-        'arn:aws:logs:us-east-1:123456789012:log-group:/aws/lambda/talk-prod-backlog:*',
-      'logs:PutLogEvents':
-        'arn:aws:logs:us-east-1:123456789012:log-group:/aws/lambda/talk-prod-backlog:*',
+      'dynamodb:GetItem': arn.table,
+      'dynamodb:PutItem': arn.table,
+      'dynamodb:Query': arn.index,
+      'logs:CreateLogStream': arn.log('backlog'),
+      'logs:PutLogEvents': arn.log('backlog'),
       'sns:Publish': 'arn:aws:sns:us-east-1:123456789012:talk-prod-failures',
     })
     expect(policy.conditions).toEqual({
-      'autoscaling:SetDesiredCapacity': {
-        Null: { 'autoscaling:ResourceTag/celery:queue': 'false' },
-      },
-      'cloudwatch:PutMetricData': { StringEquals: { 'cloudwatch:namespace': 'Celeriac' } },
-      'dynamodb:GetItem': { 'ForAllValues:StringLike': { 'dynamodb:LeadingKeys': 'backlog#*' } },
-      'dynamodb:PutItem': { 'ForAllValues:StringLike': { 'dynamodb:LeadingKeys': 'backlog#*' } },
+      'autoscaling:SetDesiredCapacity': taggedGroup,
+      'cloudwatch:PutMetricData': ownMetrics,
+      'dynamodb:GetItem': itemsOf('backlog#*'),
+      'dynamodb:PutItem': itemsOf('backlog#*'),
+      'dynamodb:Query': activeDrains,
+    })
+  })
+
+  it('the role of drain sends that document alone, to tagged instances alone', async () => {
+    const policy = await rolePolicy(moto, 'drain')
+    expect(policy.text.length).toBeLessThan(10_240)
+    expect(policy.effects).toEqual(['Allow'])
+    const ours = [arn.queue('talk-prod-drain'), arn.queue('talk-prod-timer')]
+    expect(policy.allowed).toEqual({
+      'autoscaling:DescribeAutoScalingGroups': '*',
+      'autoscaling:DescribeAutoScalingInstances': '*',
+      'autoscaling:DescribeLifecycleHooks': '*',
+      'autoscaling:CompleteLifecycleAction': arn.groups,
+      'autoscaling:EnterStandby': arn.groups,
+      'autoscaling:ExitStandby': arn.groups,
+      'autoscaling:RecordLifecycleActionHeartbeat': arn.groups,
+      'autoscaling:TerminateInstanceInAutoScalingGroup': arn.groups,
+      'ssm:DescribeInstanceInformation': '*',
+      'ssm:ListCommandInvocations': '*',
+      'ssm:SendCommand': [
+        'arn:aws:ssm:us-east-1:123456789012:document/talk-prod-drain',
+        'arn:aws:ec2:us-east-1:123456789012:instance/*',
+      ],
+      'sqs:DeleteMessage': ours,
+      'sqs:GetQueueAttributes': ours,
+      'sqs:ReceiveMessage': ours,
+      'sqs:SendMessage': arn.queue('talk-prod-timer'),
+      'cloudwatch:PutMetricData': '*',
+      'dynamodb:BatchGetItem': arn.table,
+      'dynamodb:PutItem': arn.table,
+      'dynamodb:Query': arn.index,
+      'logs:CreateLogStream': arn.log('drain'),
+      'logs:PutLogEvents': arn.log('drain'),
+    })
+    expect(policy.conditions).toEqual({
+      'autoscaling:CompleteLifecycleAction': taggedGroup,
+      'autoscaling:EnterStandby': taggedGroup,
+      'autoscaling:ExitStandby': taggedGroup,
+      'autoscaling:RecordLifecycleActionHeartbeat': taggedGroup,
+      'autoscaling:TerminateInstanceInAutoScalingGroup': taggedGroup,
+      'ssm:SendCommand': { StringLike: { 'ssm:resourceTag/celery:queue': '*' } },
+      'cloudwatch:PutMetricData': ownMetrics,
+      'dynamodb:BatchGetItem': itemsOf('drain#*'),
+      'dynamodb:PutItem': itemsOf('drain#*'),
+      'dynamodb:Query': activeDrains,
     })
   })
 
@@ -204,6 +384,50 @@ describeWithMoto('deployed to an AWS that nobody here wrote', (moto) => {
     expect(await desiredOf(moto)).toEqual(before)
   })
 
+  it('a Spot notice of a stranger changes nothing', async () => {
+    const { code, output } = await invokeLocal('drain-spot.json', 'drain')
+    expect(code).toBe(0)
+    expect(output).toContain('"ignored":["foreign"]')
+    expect(output).toMatch(/"batchItemFailures": \[\]/)
+    expect(await commandsSent(moto)).toEqual([])
+  })
+
+  it('a malformed notice comes back', async () => {
+    const { code, output } = await invokeLocal('drain-malformed.json', 'drain')
+    expect(code).toBe(0)
+    expect(output).toContain('is malformed: detail.instance-id')
+    expect(output).toMatch(/"itemIdentifier": "00000000-0000-0000-0000-000000000001"/)
+  })
+
+  it('a Spot notice of ours sends the command, starts its replacement and a timer', async () => {
+    const [instance = ''] = (await membersOf(moto, 'video-workers')).keys()
+    const time = new Date().toISOString().replace(/\.\d+/, '')
+    const batch = sample('spot')
+      .replaceAll(sampleInstance, instance)
+      .replace('2026-01-01T00:00:00Z', time)
+    writeFileSync(join(folder, 'events/ours.json'), batch)
+    const { code, output } = await invokeLocal('ours.json', 'drain')
+    expect(code).toBe(0)
+    expect(output).toMatch(/"batchItemFailures": \[\]/)
+    expect(await commandsSent(moto)).toMatchObject([
+      {
+        ...{ DocumentName: 'talk-prod-drain', MaxErrors: '100%' },
+        to: expect.arrayContaining([instance]),
+        Parameters: { Action: ['drain'], Reason: ['spot'], WorkerKind: ['all'] },
+      },
+    ])
+    const members = await membersOf(moto, 'video-workers')
+    expect(members.get(instance)).toBe('Standby')
+    expect([...members.values()].sort()).toEqual(['InService', 'Standby'])
+    expect(await countOf(moto, 'timer')).toBe(1)
+    const { Item } = await new DynamoDBClient(moto.client).send(
+      new GetItemCommand({
+        ...{ TableName: 'talk-prod-state', Key: { pk: { S: `drain#${instance}` } } },
+      }),
+    )
+    expect(Item).toMatchObject({ active: { S: 'drain' }, version: { N: '2' } })
+  })
+
   it('another deployment brings what has changed, and warns of what may surprise', async () => {
     const added = "queueNamePrefix: 'q-', shards: 2, tags: { fleet: 'celery:fleet' }"
     configure("name: 'talk',", `name: 'talk', ${added},`)
@@ -215,11 +439,13 @@ describeWithMoto('deployed to an AWS that nobody here wrote', (moto) => {
       'Warning: queues.meeting-join.startWithin:',
       'Warning: queues.video.group:',
     ])
-    expect(await ticks(moto)).toEqual([tick({ shard: 0, of: 2 }), tick({ shard: 1, of: 2 })])
+    // The sweeps of the backlog first, then the looks at drains.
+    const ofShards = (which: number) => [0, 1].map((shard) => ticks({ shard, of: 2 })[which])
+    expect(await schedules(moto)).toEqual([...ofShards(0), ...ofShards(1)])
     // moto leaves the reservation and the role as they were: the template again.
-    expect(propertiesOf('AWS::Lambda::Function')).toMatchObject([
-      { ReservedConcurrentExecutions: 2 },
-    ])
+    const [backlog, drain] = propertiesOf('AWS::Lambda::Function')
+    expect(backlog).toMatchObject({ ReservedConcurrentExecutions: 2 })
+    expect(drain).not.toHaveProperty('ReservedConcurrentExecutions')
     const role = JSON.stringify(propertiesOf('AWS::IAM::Role'))
     expect(role).toContain(':q-*"')
     expect(role).toContain(
@@ -239,6 +465,6 @@ describe('serverless.yml', () => {
     const lines = readFileSync('serverless.yml', 'utf8').split('\n')
     const stars = lines.flatMap((line, at) => (/Resource: ['"]?\*/.test(line) ? at : []))
     expect(stars.map((at) => lines[at - 1]?.trim()[0])).toEqual(stars.map(() => '#'))
-    expect(stars).toHaveLength(2)
+    expect(stars).toHaveLength(4)
   })
 })

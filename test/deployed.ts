@@ -19,14 +19,21 @@ import {
   ListTargetsByRuleCommand,
 } from '@aws-sdk/client-eventbridge'
 import { GetRolePolicyCommand, IAMClient, ListRolesCommand } from '@aws-sdk/client-iam'
-import { GetFunctionCommand, LambdaClient, ListFunctionsCommand } from '@aws-sdk/client-lambda'
+import {
+  GetFunctionCommand,
+  LambdaClient,
+  ListEventSourceMappingsCommand,
+  ListFunctionsCommand,
+} from '@aws-sdk/client-lambda'
 import { ListBucketsCommand, S3Client } from '@aws-sdk/client-s3'
 import {
   CreateQueueCommand,
+  GetQueueAttributesCommand,
   ListQueuesCommand,
   SendMessageBatchCommand,
   SQSClient,
 } from '@aws-sdk/client-sqs'
+import { ListCommandsCommand, ListDocumentsCommand, SSMClient } from '@aws-sdk/client-ssm'
 import fleet from '../fleet.config.ts'
 import type { Moto } from './moto.ts'
 
@@ -61,7 +68,7 @@ const ours = (names: readonly (string | undefined)[] = []) =>
 
 /** Everything that a deployment makes, by kind. */
 export async function whatExists({ client }: Moto) {
-  const [functions, rules, tables, logGroups, queues, roles, buckets, stacks] = await Promise.all([
+  const calls = await Promise.all([
     new LambdaClient(client).send(new ListFunctionsCommand({})),
     new EventBridgeClient(client).send(new ListRulesCommand({})),
     new DynamoDBClient(client).send(new ListTablesCommand({})),
@@ -70,10 +77,17 @@ export async function whatExists({ client }: Moto) {
     new IAMClient(client).send(new ListRolesCommand({})),
     new S3Client({ ...client, forcePathStyle: true }).send(new ListBucketsCommand({})),
     new CloudFormationClient(client).send(new ListStacksCommand({})),
+    new SSMClient(client).send(
+      new ListDocumentsCommand({ Filters: [{ Key: 'Owner', Values: ['Self'] }] }),
+    ),
+    new LambdaClient(client).send(new ListEventSourceMappingsCommand({})),
   ])
+  const [functions, rules, tables, logGroups, queues, roles, buckets, stacks, ...drain] = calls
+  const [documents, mappings] = drain
   return {
     functions: ours(functions.Functions?.map(({ FunctionName }) => FunctionName)),
-    rules: ours(rules.Rules?.map(({ Name }) => Name)),
+    // CloudFormation ends a name that it makes up with letters of its own.
+    rules: ours(rules.Rules?.map(({ Name }) => Name?.replace(/Rule-[^-]*$/, ''))),
     tables: ours(tables.TableNames),
     logGroups: (logGroups.logGroups ?? []).map(({ logGroupName, retentionInDays }) => ({
       name: logGroupName,
@@ -87,6 +101,8 @@ export async function whatExists({ client }: Moto) {
         ({ StackName }) => StackName,
       ),
     ),
+    documents: ours(documents.DocumentIdentifiers?.map(({ Name }) => Name)),
+    mappings: (mappings.EventSourceMappings ?? []).length,
   }
 }
 
@@ -99,36 +115,89 @@ export const nothing: Awaited<ReturnType<typeof whatExists>> = {
   roles: 0,
   buckets: 0,
   stacks: [],
+  documents: [],
+  mappings: 0,
 }
 
-export async function deployedFunction({ client }: Moto) {
-  const command = new GetFunctionCommand({ FunctionName: `${prefix}-backlog` })
+export async function deployedFunction({ client }: Moto, name: string) {
+  const command = new GetFunctionCommand({ FunctionName: `${prefix}-${name}` })
   const { Configuration } = await new LambdaClient(client).send(command)
   const { Runtime, Handler, MemorySize, Timeout, Environment } = Configuration ?? {}
   return { Runtime, Handler, MemorySize, Timeout, Environment }
 }
 
-/** What each rule that fires every minute hands to the function, by shard. */
-export async function ticks({ client }: Moto) {
+/** Every rule and its one target; `input` is what a schedule hands on, `pattern` what it matches. */
+export async function deployedRules({ client }: Moto) {
   const events = new EventBridgeClient(client)
   const { Rules = [] } = await events.send(new ListRulesCommand({}))
-  const names = Rules.filter(
-    ({ ScheduleExpression, State }) =>
-      ScheduleExpression === 'rate(1 minute)' && State === 'ENABLED',
-  ).map(({ Name }) => Name)
-  const targets = await Promise.all(
-    names.map((Rule) => events.send(new ListTargetsByRuleCommand({ Rule }))),
+  const rules = Rules.map(async ({ Name, EventPattern, ScheduleExpression, State }) => {
+    const { Targets = [] } = await events.send(new ListTargetsByRuleCommand({ Rule: Name }))
+    const [target, ...others] = Targets
+    if (!target || others.length > 0) throw new Error(`${Name} has ${Targets.length} targets`)
+    return {
+      every: ScheduleExpression ?? null,
+      pattern: EventPattern ? JSON.parse(EventPattern) : null,
+      state: State,
+      target: target.Arn?.split(':').slice(2).join(':'),
+      input: JSON.parse(target.Input ?? 'null'),
+      retryPolicy: target.RetryPolicy,
+      undelivered: target.DeadLetterConfig?.Arn?.split(':').at(-1),
+    }
+  })
+  return Promise.all(rules)
+}
+
+/** Those of them that run by the clock, by what they start and by shard. */
+export async function schedules(moto: Moto) {
+  const rules = (await deployedRules(moto)).filter(({ every }) => every !== null)
+  const key = ({ target, input }: (typeof rules)[number]) => `${target} ${input.shard}`
+  return rules.sort((a, b) => (key(a) < key(b) ? -1 : 1))
+}
+
+/** The queues whose messages a function gets, with how it gets them. */
+export async function mappingsOf({ client }: Moto, name: string) {
+  // moto lists none by a function's name.
+  const { EventSourceMappings = [] } = await new LambdaClient(client).send(
+    new ListEventSourceMappingsCommand({}),
   )
-  return targets
-    .flatMap(({ Targets = [] }) =>
-      Targets.map(({ Arn, Input, RetryPolicy, DeadLetterConfig }) => ({
-        target: Arn?.split(':').at(-1),
-        input: JSON.parse(Input ?? 'null'),
-        retryPolicy: RetryPolicy,
-        undelivered: DeadLetterConfig?.Arn?.split(':').at(-1),
-      })),
-    )
-    .sort((a, b) => a.input.shard - b.input.shard)
+  const own = EventSourceMappings.filter(({ FunctionArn }) =>
+    FunctionArn?.endsWith(`:${prefix}-${name}`),
+  )
+  return own
+    .map((mapping) => ({
+      queue: mapping.EventSourceArn?.split(':').at(-1),
+      batch: mapping.BatchSize,
+      windowSeconds: mapping.MaximumBatchingWindowInSeconds,
+      responses: mapping.FunctionResponseTypes,
+      state: mapping.State,
+    }))
+    .sort((a, b) => (`${a.queue}` < `${b.queue}` ? -1 : 1))
+}
+
+export async function queueAttributes({ client, endpoint }: Moto, name: string) {
+  const { Attributes = {} } = await new SQSClient({ ...client, useQueueUrlAsEndpoint: false }).send(
+    new GetQueueAttributesCommand({
+      QueueUrl: `${endpoint}/123456789012/${prefix}-${name}`,
+      AttributeNames: ['All'],
+    }),
+  )
+  return Attributes
+}
+
+/** The messages of a queue, as they are; it is left as it was a second ago. */
+export const countOf = async (moto: Moto, name: string) => {
+  const attributes = await queueAttributes(moto, name)
+  const { ApproximateNumberOfMessages, ApproximateNumberOfMessagesDelayed } = attributes
+  return Number(ApproximateNumberOfMessages) + Number(ApproximateNumberOfMessagesDelayed)
+}
+
+export async function commandsSent({ client }: Moto) {
+  const { Commands = [] } = await new SSMClient(client).send(new ListCommandsCommand({}))
+  return Commands.map(({ DocumentName, InstanceIds, MaxErrors, Parameters }) => ({
+    ...{ DocumentName, MaxErrors, Parameters },
+    // moto adds every instance that there is, as if the empty list of targets meant all.
+    to: InstanceIds,
+  }))
 }
 
 /** The physical names of the stack's resources of a type. */
@@ -143,15 +212,16 @@ export async function stackIds({ client }: Moto, type: string) {
 type Statement = {
   readonly Effect: string
   readonly Action: string | string[]
-  readonly Resource: string
+  readonly Resource: unknown
   readonly Condition?: unknown
 }
 
-/** The one policy of the one role: its text, and by action what it allows and on what condition. */
-export async function rolePolicy(moto: Moto) {
-  const [RoleName] = await stackIds(moto, 'AWS::IAM::Role')
+/** The one policy of a function's role: its text, and by action what it allows on what condition. */
+export async function rolePolicy(moto: Moto, name: 'backlog' | 'drain') {
+  const roles = await stackIds(moto, 'AWS::IAM::Role')
+  const RoleName = roles.find((role) => role?.toLowerCase().includes(`-${name}role`))
   const { PolicyDocument = '' } = await new IAMClient(moto.client).send(
-    new GetRolePolicyCommand({ RoleName, PolicyName: 'backlog' }),
+    new GetRolePolicyCommand({ RoleName, PolicyName: name }),
   )
   // moto keeps a policy that came in a template as Python prints it.
   const text = decodeURIComponent(PolicyDocument).replaceAll("'", '"')
@@ -159,13 +229,20 @@ export async function rolePolicy(moto: Moto) {
   const byAction = Statement.flatMap((one) =>
     [one.Action].flat().map((action) => ({ ...one, action })),
   )
+  const grouped = [...Map.groupBy(byAction, ({ action }) => action)]
+  const ofEach = <T>(part: (one: Statement) => T | undefined) =>
+    Object.fromEntries(
+      grouped.flatMap(([action, all]): [string, T | T[]][] => {
+        const parts = all.flatMap((one) => part(one) ?? [])
+        const [first, ...others] = parts
+        return first === undefined ? [] : [[action, others.length === 0 ? first : parts]]
+      }),
+    )
   return {
     text,
     effects: [...new Set(byAction.map(({ Effect }) => Effect))],
-    allowed: Object.fromEntries(byAction.map(({ action, Resource }) => [action, Resource])),
-    conditions: Object.fromEntries(
-      byAction.flatMap(({ action, Condition }) => (Condition ? [[action, Condition]] : [])),
-    ),
+    allowed: ofEach<unknown>(({ Resource }) => Resource),
+    conditions: ofEach<unknown>(({ Condition }) => Condition),
   }
 }
 
@@ -198,6 +275,16 @@ export async function makeFleet({ client, endpoint }: Moto): Promise<void> {
   const Entries = Array.from({ length: 10 }, (_, id) => ({ Id: `${id}`, MessageBody: 'task' }))
   const QueueUrl = `${endpoint}/123456789012/invoice`
   for (const _batch of [1, 2, 3]) await sqs.send(new SendMessageBatchCommand({ QueueUrl, Entries }))
+}
+
+/** The instances of a group, and the state in which it shows each. */
+export async function membersOf({ client }: Moto, group: string) {
+  const command = new DescribeAutoScalingGroupsCommand({ AutoScalingGroupNames: [group] })
+  const { AutoScalingGroups = [] } = await new AutoScalingClient(client).send(command)
+  const { Instances = [] } = AutoScalingGroups[0] ?? {}
+  return new Map(
+    Instances.map(({ InstanceId = '', LifecycleState }) => [InstanceId, LifecycleState]),
+  )
 }
 
 export async function desiredOf({ client }: Moto): Promise<Record<string, number>> {
