@@ -35,10 +35,6 @@ SDK's credentials and region. Nothing is changed, on the machine or in the accou
 // Of the exit codes, the one of a run that has no findings.
 export const couldNotRun = 3
 
-// As worker/drain-document.json has them.
-const drainScript = '/opt/celeriac/drain.sh'
-const drainLog = '/var/log/celeriac-drain.log'
-
 /** Looks for whatever would lose tasks, before a drain finds it. */
 export async function doctor(options: DoctorOptions): Promise<void> {
   // Until there are findings: whatever throws ends in this.
@@ -67,7 +63,7 @@ async function boxFindings(options: DoctorOptions, fleet: Fleet): Promise<Part &
   // Asked before the reading, so that a wrong name costs no time.
   if (queue !== undefined || taskTime !== undefined) needsOf(fleet, { queue, taskTime }, [])
   const facts = await readBox({
-    ...{ app, python, supervisorConf, drainScript, drainLog },
+    ...{ app, python, supervisorConf },
     units: options.unit,
     programs: options.program,
     containers: options.container,

@@ -15,6 +15,7 @@ import type { Finding, Severity } from '../cli/doctor/finding.ts'
 import { type AccountDeps, readAccount } from '../cli/doctor/read-account.ts'
 import { awsError } from '../twin/aws/service.ts'
 import { createTwin, twinAccount, twinDrainName, twinRegion } from '../twin/twin.ts'
+import { about, doctor, findingsIn } from './doctor/box.ts'
 import { goodGroup, goodQueue } from './doctor/facts.ts'
 import { fleetOf, queueOf } from './fixtures.ts'
 import { describeWithMoto } from './moto.ts'
@@ -398,5 +399,71 @@ describeWithMoto('the reader, on an AWS that nobody here wrote,', (moto) => {
       'its default version 1 has other parameters than worker/drain-document.json',
       'there is no such document',
     ])
+  })
+
+  // Of fleet.config.ts: a queue that AWS's own policy sizes, with tasks of two seconds.
+  const asked = ['--config', '--queue', 'email', '--json']
+  const putHook = (name: string, DefaultResult: string) =>
+    clients().autoscaling.send(
+      new PutLifecycleHookCommand({
+        ...hookOf('email-workers', name).input,
+        ...{ HeartbeatTimeout: 300, DefaultResult },
+      }),
+    )
+
+  it('ends in 0 where nothing is wrong, in 1 after a warning, in 2 after an error', async () => {
+    const { autoscaling, sqs, ssm } = clients()
+    const launch = { LaunchConfigurationName: 'email', ImageId: 'ami-12345678' }
+    await autoscaling.send(
+      new CreateLaunchConfigurationCommand({ ...launch, InstanceType: 't3.micro' }),
+    )
+    const group = {
+      ...{ ...groupNamed('email-workers'), DesiredCapacity: 0, LaunchConfigurationName: 'email' },
+      Tags: [{ Key: 'celery:queue', Value: 'email', PropagateAtLaunch: true }],
+    }
+    await autoscaling.send(new CreateAutoScalingGroupCommand(group))
+    const Attributes = { VisibilityTimeout: '900' }
+    await sqs.send(new CreateQueueCommand({ QueueName: 'email', Attributes }))
+    await ssm.send(document('talk-prod-drain', ownDocument))
+    const without = await doctor(asked, moto.env)
+    await putHook('talk-prod-drain', 'ABANDON')
+    const abandoning = await doctor(asked, moto.env)
+    await putHook('talk-prod-drain', 'CONTINUE')
+    const good = await doctor(asked, moto.env)
+    expect([without.code, abandoning.code, good.code]).toEqual([2, 1, 0])
+    expect(about(findingsIn(without), 'group email-workers')['terminate-hook']).toMatch(
+      /^error: no/,
+    )
+    expect(findingsIn(good)).toMatchObject({
+      box: null,
+      account: { account: '123456789012', region: 'us-east-1', stage: 'prod' },
+    })
+    expect(good.stderr).toContain('Reading fleet talk, stage prod')
+  })
+
+  it('prints a table as well, with the account that it has read', async () => {
+    const { stdout } = await doctor(['--config', '--queue', 'email', '--stage', 'dev'], moto.env)
+    expect(stdout).toMatch(/^Account 123456789012, us-east-1\n/)
+    expect(stdout).toContain('  error    document        there is no such document\n')
+    expect(stdout).toContain('--lifecycle-hook-name talk-dev-drain')
+    expect(stdout.trimEnd()).toMatch(/--verbose shows them\)\.$/)
+  })
+
+  it.each([
+    ['a queue that is none', ['--config', '--queue', 'nope'], {}, 'no queue nope'],
+    ['no region', ['--config'], { AWS_REGION: undefined }, 'Region is missing'],
+    ['an option that is none', ['--colour'], {}, 'unknown option'],
+    ['a time that is none', ['--task-time', 'soon'], {}, "write '90s'"],
+    [
+      'an account that does not answer',
+      ['--config'],
+      { AWS_ENDPOINT_URL: 'http://127.0.0.1:9' },
+      'ECONNREFUSED',
+    ],
+  ])('cannot run with %s, and ends in 3', async (_, args, env, message) => {
+    const ran = await doctor(args, { ...moto.env, ...env })
+    expect(ran.code).toBe(3)
+    expect(ran.stderr).toContain(message)
+    expect(ran.stdout).toBe('')
   })
 })

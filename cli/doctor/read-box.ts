@@ -14,11 +14,11 @@ export type BoxOptions = {
   readonly programs: readonly string[]
   readonly containers: readonly string[]
   readonly supervisorConf?: string | undefined
-  /** Where drain.sh is, as the control plane's document has it. */
-  readonly drainScript: string
-  /** Where the document puts what drain.sh says. */
-  readonly drainLog: string
 }
+
+// Where worker/drain-document.json starts it, and puts what it says.
+export const drainScript = '/opt/celeriac/drain.sh'
+export const drainLog = '/var/log/celeriac-drain.log'
 
 export async function readBox(options: BoxOptions): Promise<BoxFacts> {
   const { app, python } = options
@@ -33,7 +33,7 @@ export async function readBox(options: BoxOptions): Promise<BoxFacts> {
     readPrograms(box, options.programs, options.supervisorConf),
     readAgent(processes),
     readMetadata(),
-    readDrain(options),
+    readDrain(),
   ])
   const read = []
   // One after the other: each starts a Python, and the box has work to do.
@@ -83,7 +83,7 @@ function networkFailure(error: unknown): string {
   throw error
 }
 
-async function readDrain({ drainScript, drainLog }: BoxOptions): Promise<DrainFacts> {
+async function readDrain(): Promise<DrainFacts> {
   const [script, said, report] = await Promise.all([
     readScript(drainScript),
     // 3 and 4: it is not active, or not there.
@@ -110,12 +110,25 @@ async function readReport(log: string): Promise<Reading<string | null>> {
   return reportIn(text)
 }
 
-/** The failure of the last drain in its log, null where it had none. */
+/**
+ * The failure of the last drain in its log, null where it had none. A drain ends in a line for each
+ * worker and one for all; that its reports fail it says once, before them or right behind.
+ */
 export function reportIn(log: string): Reading<string | null> {
-  const ends = [...log.matchAll(/^\{"worker": .*\}$/gm)].map(({ index }) => index)
-  const last = ends.at(-1)
-  if (last === undefined) return { unread: 'no drain has ended here yet' }
-  const failures = [...log.matchAll(/progress cannot be reported: (.*)$/gm)]
-  const since = ends.at(-2) ?? -1
-  return failures.findLast(({ index }) => index > since)?.[1] ?? null
+  let outcome: Reading<string | null> = { unread: 'no drain has ended here yet' }
+  let pending: string | null = null
+  let isBehindEnd = false
+  for (const line of log.split('\n')) {
+    const failure = /progress cannot be reported: (.*)$/.exec(line)?.[1]
+    if (line.startsWith('{"worker": ')) {
+      if (!isBehindEnd) outcome = pending
+      pending = null
+      isBehindEnd = true
+      continue
+    }
+    if (failure !== undefined && isBehindEnd) outcome = failure
+    else if (failure !== undefined) pending = failure
+    isBehindEnd = false
+  }
+  return outcome
 }
