@@ -73,6 +73,13 @@ const drainRuleResources = (deployment) => ({
   ),
 })
 
+/**
+ * The ARNs of those rules, for the policies of the queues that they write to. By reference: their
+ * names are CloudFormation's, which shortens the stack's part of a long one, so that no pattern
+ * with the whole of it would match, and no event would arrive.
+ */
+const drainRuleArns = (rules) => Object.keys(rules).map((id) => ({ 'Fn::GetAtt': [id, 'Arn'] }))
+
 // The role tells groups by their tag alone, so one that is only named would stay as it is.
 const untagged = fleet.queues
   .filter(({ group, mode }) => group !== null && mode === 'direct')
@@ -87,11 +94,15 @@ for (const problem of [...fleet.warnings, ...untagged]) {
 }
 
 /** Called by the framework, which knows the stage. */
-module.exports = async ({ resolveVariable }) => ({
-  name,
-  queueNamePrefix,
-  taggedGroups,
-  taggedInstances,
-  everyMinute,
-  drainRules: drainRuleResources(`${name}-${await resolveVariable('sls:stage')}`),
-})
+module.exports = async ({ resolveVariable }) => {
+  const drainRules = drainRuleResources(`${name}-${await resolveVariable('sls:stage')}`)
+  return {
+    name,
+    queueNamePrefix,
+    taggedGroups,
+    taggedInstances,
+    everyMinute,
+    drainRules,
+    drainRuleArns: drainRuleArns(drainRules),
+  }
+}

@@ -225,6 +225,26 @@ describeWithMoto('deployed to an AWS that nobody here wrote', (moto) => {
     ])
   })
 
+  it('every rule may write to the queues that it writes to, and nobody else may', () => {
+    // moto drops a queue's policy and makes names of any length, where AWS cuts a long stack's out
+    // of them: the template has the rules of drain by reference, for a pattern might match none.
+    const rules = Object.entries(template().Resources).flatMap(([id, { Type, Properties }]) =>
+      Type === 'AWS::Events::Rule' && JSON.stringify(Properties).includes('"DrainQueue"') ? id : [],
+    )
+    expect(rules).toHaveLength(drainRules('talk-prod-drain').length + 1)
+    const arns = rules.map((id) => ({ 'Fn::GetAtt': [id, 'Arn'] }))
+    const ofDrain = { Condition: { ArnEquals: { 'aws:SourceArn': arns } } }
+    const named = { 'Fn::Sub': expect.stringMatching(/:rule\/talk-prod-backlog-\*$/) }
+    const ofBacklog = { Condition: { ArnLike: { 'aws:SourceArn': named } } }
+    expect(propertiesOf('AWS::SQS::QueuePolicy')).toMatchObject([
+      {
+        Queues: [{ Ref: 'UndeliveredQueue' }],
+        PolicyDocument: { Statement: [ofBacklog, ofDrain] },
+      },
+      { Queues: [{ Ref: 'DrainQueue' }], PolicyDocument: { Statement: [ofDrain] } },
+    ])
+  })
+
   it('the document is the file, and a change of it another version', () => {
     // moto knows one version alone, and shows none: the template again.
     const Content = JSON.parse(readFileSync('worker/drain-document.json', 'utf8'))
