@@ -251,7 +251,7 @@ const hookOf = (AutoScalingGroupName: string, LifecycleHookName: string) =>
     HeartbeatTimeout: 60,
   })
 
-/** A twin with a queue, its dead-letter queue, and a group of two of which one has no agent. */
+/** A twin with a queue and its group: one instance without an agent, one with, one that boots. */
 async function world() {
   const twin = createTwin({
     seed: 1,
@@ -264,9 +264,11 @@ async function world() {
   const RedrivePolicy = JSON.stringify({ deadLetterTargetArn, maxReceiveCount: 2 })
   const Attributes = { VisibilityTimeout: '120', RedrivePolicy }
   await sqs.send(new CreateQueueCommand({ QueueName: 'video', Attributes }))
-  await autoscaling.send(new CreateAutoScalingGroupCommand(groupNamed('g')))
+  await autoscaling.send(
+    new CreateAutoScalingGroupCommand({ ...groupNamed('g'), DesiredCapacity: 3 }),
+  )
   const ids = [...(twin.autoscaling.groups.get('g')?.instances.keys() ?? [])]
-  for (const id of ids) twin.autoscaling.enterService(twin.engine.now, 'g', id)
+  for (const id of ids.slice(0, 2)) twin.autoscaling.enterService(twin.engine.now, 'g', id)
   for (const id of ids.slice(1)) twin.ssm.register(id)
   const deps: AccountDeps = { ...twin.deps, region: twinRegion }
   return { twin, deps, ids }

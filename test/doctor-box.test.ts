@@ -73,7 +73,7 @@ const workerRows: Row[] = [
   [
     'a Python that does not answer',
     withWorker({ probe: unread }),
-    'celery',
+    'python',
     'unknown',
     /not be read/,
   ],
@@ -345,6 +345,12 @@ describe('a box', () => {
     expect(finding?.found).toMatch(found)
     const bad = severity === 'error' || severity === 'warning'
     expect([finding?.reason !== '', finding?.fix !== ''].includes(false) && bad).toBe(false)
+  })
+
+  it('says once that a cold SIGTERM loses tasks', () => {
+    const box = { ...goodBox, ...withProbe(losing, { remapSigterm: 'SIGQUIT' }) }
+    const findings = checkBox(box, fourMinutes).filter(({ severity }) => severity !== 'ok')
+    expect(findings.map(({ check }) => check)).toEqual(['cold-shutdown'])
   })
 
   it.each([

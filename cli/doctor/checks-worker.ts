@@ -5,6 +5,7 @@ import {
   type Probe,
   type Reading,
   type Settings,
+  type Unread,
   type WorkerFacts,
 } from './facts.ts'
 import { type About, about, compareVersions, type Finding } from './finding.ts'
@@ -28,48 +29,55 @@ export const visibilityTasks = 3
 export const visibilityMarginSeconds = 120
 
 export function checkWorker(worker: WorkerFacts, needs: Needs): Finding[] {
-  const { probe, remapSigterm } = worker
+  const { probe } = worker
   const subject = subjectOf(worker)
-  const settings = isUnread(probe) ? probe : probe.settings
   return [
-    ...checkVersions(subject, probe),
-    checkShutdown(about('cold-shutdown', subject), probe, remapSigterm),
-    ...checkRemap(about('remap-sigterm', subject), remapSigterm, settings),
+    ...(isUnread(probe) ? [noProbe(subject, probe)] : checkProbe(subject, probe, worker)),
+    ...checkRemap(about('remap-sigterm', subject), worker),
     checkPackage(about('celeriac-worker', subject), worker),
-    ...checkSettings(subject, settings, needs),
+    ...(isUnread(probe) ? [] : checkSettings(subject, probe.settings, needs)),
     ...checkMetadata(about('metadata', subject), worker),
   ]
 }
+
+/** Once, whatever its Python would have been asked. */
+const noProbe = (subject: string, { unread }: Unread) =>
+  about('python', subject).unknown(unread, 'Run doctor as root, or name its Python with --python.')
 
 export function subjectOf({ pid, container, probe }: WorkerFacts): string {
   if (pid === null) return `python ${isUnread(probe) ? '' : probe.python}`.trim()
   return container === null ? `worker ${pid}` : `worker ${pid} in container ${container}`
 }
 
-function checkVersions(subject: string, probe: Reading<Probe>): Finding[] {
-  const celery = about('celery', subject)
-  if (isUnread(probe)) return [celery.unknown(probe.unread, 'Name its Python with --python.')]
-  const findings: Finding[] = []
-  if (probe.celery === null) {
+function checkProbe(subject: string, probe: Probe, { remapSigterm }: WorkerFacts): Finding[] {
+  return [
+    checkCelery(about('celery', subject), probe),
+    ...(probe.kombu === null ? [] : [describeKombu(about('kombu', subject), probe.kombu)]),
+    ...(probe.celery === null
+      ? []
+      : [checkShutdown(about('cold-shutdown', subject), probe, remapSigterm)]),
+  ]
+}
+
+function checkCelery(at: About, { celery, python }: Probe): Finding {
+  if (celery === null) {
     const fix = 'Name the Python that runs the worker with --python.'
-    findings.push(celery.unknown(`${probe.python} cannot import celery`, fix))
-  } else if (compareVersions(probe.celery, celeryLeast) < 0) {
-    findings.push(
-      celery.warning(
-        `Celery ${probe.celery}`,
-        `Before ${celeryLeast} celeriac_worker does not work, so that a drain cannot hand back.`,
-        `Install Celery ${celeryLeast} or newer.`,
-      ),
-    )
-  } else findings.push(celery.ok(`Celery ${probe.celery}`))
-  if (probe.kombu !== null) {
-    const delays = compareVersions(probe.kombu, kombuThatDelays) >= 0
-    const reason = delays
-      ? 'A worker that ends without celeriac_worker gives its messages back wait_time_seconds late.'
-      : 'A worker that ends gives its messages back at once.'
-    findings.push(about('kombu', subject).ok(`kombu ${probe.kombu}`, reason))
+    return at.unknown(`${python} cannot import celery`, fix)
   }
-  return findings
+  if (compareVersions(celery, celeryLeast) >= 0) return at.ok(`Celery ${celery}`)
+  return at.warning(
+    `Celery ${celery}`,
+    `Before ${celeryLeast} celeriac_worker does not work, so that a drain cannot hand back.`,
+    `Install Celery ${celeryLeast} or newer.`,
+  )
+}
+
+function describeKombu(at: About, kombu: string): Finding {
+  const reason =
+    compareVersions(kombu, kombuThatDelays) < 0
+      ? 'A worker that ends gives its messages back at once.'
+      : 'A worker that ends gives its messages back, without a drain wait_time_seconds later.'
+  return at.ok(`kombu ${kombu}`, reason)
 }
 
 const losesReason =
@@ -86,8 +94,7 @@ function losesInColdShutdown({ celery, billiard }: Probe): boolean | null {
   return compareVersions(celery, celeryThatLoses) <= 0 ? true : null
 }
 
-function checkShutdown(at: About, probe: Reading<Probe>, remap: Reading<string | null>): Finding {
-  if (isUnread(probe)) return at.unknown(probe.unread, 'Name its Python with --python.')
+function checkShutdown(at: About, probe: Probe, remap: Reading<string | null>): Finding {
   const found = `Celery ${probe.celery ?? 'unknown'} with billiard ${probe.billiard ?? 'unknown'}`
   const loses = losesInColdShutdown(probe)
   if (loses === false) return at.ok(found)
@@ -97,21 +104,21 @@ function checkShutdown(at: About, probe: Reading<Probe>, remap: Reading<string |
   return at.error(`${found}, and REMAP_SIGTERM=SIGQUIT makes every stop cold`, losesReason, fix)
 }
 
-/** Only this value means something to Celery. */
-function checkRemap(
-  at: About,
-  remap: Reading<string | null>,
-  settings: Reading<Settings> | null,
-): Finding[] {
+/** Only SIGQUIT means something to Celery; where that loses tasks there is an error already. */
+function checkRemap(at: About, { remapSigterm: remap, probe }: WorkerFacts): Finding[] {
   if (remap !== null && isUnread(remap)) return [at.unknown(remap.unread, 'Run doctor as root.')]
   if (remap !== 'SIGQUIT') return [at.ok('SIGTERM is a warm shutdown')]
-  const fix = "Remove REMAP_SIGTERM from the worker's environment."
+  const known = isUnread(probe) ? null : probe
+  if (known && losesInColdShutdown(known)) return []
+  const settings = known?.settings ?? null
   const early = settings !== null && !isUnread(settings) && !settings.acksLate
   const say = early ? at.error : at.warning
   const reason = early
     ? 'A drain cuts running tasks at once, and with early acknowledgement they are lost.'
     : 'A drain cuts running tasks at once: they begin anew elsewhere, however short they are.'
-  return [say('REMAP_SIGTERM=SIGQUIT', reason, fix)]
+  return [
+    say('REMAP_SIGTERM=SIGQUIT', reason, "Remove REMAP_SIGTERM from the worker's environment."),
+  ]
 }
 
 function checkPackage(at: About, { pid, probe, phase, takesOrders }: WorkerFacts): Finding {
@@ -172,8 +179,8 @@ function checkAcks(at: About, { acksLate, earlyTasks, acksOnFailureOrTimeout }: 
     const fix = 'Give them acks_late=True, or know that they are lost when they are cut.'
     return at.error(`on, but not for ${earlyTasks.join(', ')}`, reason, fix)
   }
-  const failed = acksOnFailureOrTimeout ? 'deletes' : 'redelivers'
-  return at.ok(`task_acks_late is on; a task that fails or times out SQS ${failed}`)
+  const failed = acksOnFailureOrTimeout ? 'not run again' : 'run again'
+  return at.ok(`task_acks_late is on; a task that fails or times out is ${failed}`)
 }
 
 function checkLost(at: About, { rejectOnWorkerLost, acksLate }: Settings): Finding {

@@ -73,7 +73,8 @@ async function readMetadata(): Promise<BoxFacts['metadata']> {
     headers: { 'X-aws-ec2-metadata-token-ttl-seconds': '60' },
     signal: AbortSignal.timeout(metadataMilliseconds),
   }).then(({ status }) => status, networkFailure)
-  return answer === 200 ? 'token' : { failed: String(answer) }
+  if (answer === 200) return 'token'
+  return { failed: typeof answer === 'number' ? `HTTP ${answer}` : answer }
 }
 
 /** Fetch tells of a broken network by a TypeError, and of its signal by that one's name. */
