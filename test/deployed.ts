@@ -126,7 +126,7 @@ export async function deployedFunction({ client }: Moto, name: string) {
   return { Runtime, Handler, MemorySize, Timeout, Environment }
 }
 
-/** Every rule and its one target; `input` is what a schedule hands on, `pattern` what it matches. */
+/** Every rule with its one target; `input` is what a schedule hands on. */
 export async function deployedRules({ client }: Moto) {
   const events = new EventBridgeClient(client)
   const { Rules = [] } = await events.send(new ListRulesCommand({}))
@@ -216,7 +216,7 @@ type Statement = {
   readonly Condition?: unknown
 }
 
-/** The one policy of a function's role: its text, and by action what it allows on what condition. */
+/** The policy of a function's role: its text, and by action what it allows and when. */
 export async function rolePolicy(moto: Moto, name: 'backlog' | 'drain') {
   const roles = await stackIds(moto, 'AWS::IAM::Role')
   const RoleName = roles.find((role) => role?.toLowerCase().includes(`-${name}role`))
