@@ -341,6 +341,7 @@ describe('messages come back', () => {
     expect(timesCommanded(rig)).toEqual(once([first]))
     expect(await comeBack(drainRun(rig, fleet, [spot(first, now)]), 1)).toEqual([])
     expect(timesCommanded(rig)).toEqual(once([first]))
+    expect(timed(rig)).toEqual([first])
   })
 
   it('none of them when only the metrics are lost', async () => {
