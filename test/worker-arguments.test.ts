@@ -1,4 +1,4 @@
-import { execFileSync, spawnSync } from 'node:child_process'
+import { execFileSync, spawn, spawnSync } from 'node:child_process'
 import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -79,6 +79,42 @@ describe.concurrent('drain.sh', () => {
       ...{ forced: 0, stillRunning: 0, exit: 3 },
     })
     expect(code).toBe(3)
+  })
+
+  it.each([
+    [
+      'a worker, whose application is called worker',
+      0,
+      ['python3', '/bin/celery', '-A', 'worker', 'worker'],
+    ],
+    [
+      'a worker, by its module',
+      0,
+      ['/venv/bin/python3.12', '-m', 'celery', '--app=a', 'worker', '-c1'],
+    ],
+    ['a worker, by its title', 0, ['[celeryd: a@b:MainProcess] -active- (worker -A app)']],
+    ['a child of one, by its title', 3, ['[celeryd: a@b:ForkPoolWorker-1]']],
+    [
+      'beat, whose application is called worker',
+      3,
+      ['python3', '/bin/celery', '-A', 'worker', 'beat'],
+    ],
+    [
+      'an init in front of a worker',
+      3,
+      ['tini', '--', 'python3', '/bin/celery', '-A', 'a', 'worker'],
+    ],
+    ['an editor of a file called celery', 3, ['python3', 'edit.py', 'worker', '/etc/celery']],
+  ])('tells %s by its command line', async (_, code, [title = '', ...words]) => {
+    // A shell that waits for ever, under that title; it has no package and ends at TERM.
+    const child = spawn('/bin/sh', ['-c', 'read forever', ...words], { argv0: title })
+    const file = join(folder, `pid-of-${_.replaceAll(/\W/g, '-')}`)
+    writeFileSync(file, String(child.pid))
+    const args = ['--deadline', inSeconds(90), '--reason', 'manual', '--pidfile', file]
+    const ran = await drain(args, environment())
+    expect(ran.code).toBe(code)
+    expect(child.signalCode).toBe(code === 0 ? 'SIGTERM' : null)
+    child.kill('SIGKILL')
   })
 
   it.each(['--unit', '--program', '--container'])(

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process'
 import { resolve } from 'node:path'
+import { atTheEnd, killTree } from './celery.ts'
 
 /** What a run of drain.sh printed and how it ended. */
 export type Ran = {
@@ -22,6 +23,9 @@ export function drain(args: readonly string[], env: NodeJS.ProcessEnv): Promise<
 export function run(command: string, args: readonly string[], env: NodeJS.ProcessEnv) {
   return new Promise<Ran>((done, fail) => {
     const child = spawn(command, args, { env, stdio: ['ignore', 'pipe', 'pipe'] })
+    // One that still runs belongs to a test that has failed.
+    const { pid } = child
+    if (pid !== undefined) atTheEnd(() => child.exitCode ?? killTree(pid))
     let output = ''
     let said = ''
     child.stdout.on('data', (chunk: Buffer) => {
