@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
 import { join, resolve } from 'node:path'
 import { expect, it } from 'vitest'
-import { atTheEnd, killTree, startWorker, until, type Worker } from './worker/celery.ts'
+import { endAtTheEnd, startWorker, until, type Worker } from './worker/celery.ts'
 import { describeWithCelery } from './worker/describe.ts'
 import { type Metadata, startMetadata } from './worker/metadata.ts'
 import { phase } from './worker/orders.ts'
@@ -23,9 +23,7 @@ function watch(worker: Worker, metadata: Metadata, more: NodeJS.ProcessEnv = {})
     env,
     stdio: ['ignore', 'ignore', 'pipe'],
   })
-  const { pid } = child
-  if (pid === undefined) throw new Error('sh cannot be started')
-  atTheEnd(() => killTree(pid))
+  endAtTheEnd(child)
   let said = ''
   child.stderr.on('data', (chunk: Buffer) => {
     said += chunk

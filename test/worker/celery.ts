@@ -165,7 +165,7 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
       log += chunk
     })
   }
-  atTheEnd(() => killTree(pid))
+  endAtTheEnd(child)
   const worker: Worker = {
     pid,
     folder,
@@ -188,10 +188,16 @@ const endOf = (child: ChildProcess) =>
     child.once('exit', (code, signal) => done(code ?? signal ?? 'unknown'))
   })
 
-/** Ends a process that a test has started and everything below it, the first one first. */
-export function killTree(pid: number): void {
-  const below = descendants(pid)
-  for (const one of [pid, ...below]) kill(one)
+/**
+ * At the end of the tests: ends a child that still runs and everything below it, the first one
+ * first. One that has ended is left alone, since its pid may be another process by then.
+ */
+export function endAtTheEnd(child: ChildProcess): void {
+  atTheEnd(() => {
+    if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return
+    const below = descendants(child.pid)
+    for (const one of [child.pid, ...below]) kill(one)
+  })
 }
 
 function kill(pid: number): void {

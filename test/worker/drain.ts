@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { resolve } from 'node:path'
-import { atTheEnd, killTree } from './celery.ts'
+import { endAtTheEnd } from './celery.ts'
 
 /** What a run of drain.sh printed and how it ended. */
 export type Ran = {
@@ -24,8 +24,7 @@ export function run(command: string, args: readonly string[], env: NodeJS.Proces
   return new Promise<Ran>((done, fail) => {
     const child = spawn(command, args, { env, stdio: ['ignore', 'pipe', 'pipe'] })
     // One that still runs belongs to a test that has failed.
-    const { pid } = child
-    if (pid !== undefined) atTheEnd(() => child.exitCode ?? killTree(pid))
+    endAtTheEnd(child)
     let output = ''
     let said = ''
     child.stdout.on('data', (chunk: Buffer) => {

@@ -3,9 +3,8 @@ import { once } from 'node:events'
 import { chmodSync, mkdirSync, writeFileSync } from 'node:fs'
 import { delimiter, join, resolve } from 'node:path'
 import {
-  atTheEnd,
   celeryArguments,
-  killTree,
+  endAtTheEnd,
   readLines,
   testFolder,
   until,
@@ -156,9 +155,7 @@ async function standInFor(name: string, args: readonly string[], made: Prepared)
 
 function keep([command = '', ...args]: readonly string[], env: NodeJS.ProcessEnv) {
   const child = spawn(command, args, { env, stdio: ['ignore', 'pipe', 'inherit'] })
-  const { pid } = child
-  if (pid === undefined) throw new Error(`${command} cannot be started`)
-  atTheEnd(() => killTree(pid))
+  endAtTheEnd(child)
   return child
 }
 
