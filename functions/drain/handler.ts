@@ -105,9 +105,11 @@ async function concludeAll(
   )
   const arn = claims[0]?.located.seen.group.arn ?? ''
   const [started] = await each([timers], (list) => startTimers(deps, list, arn))
+  const failed = started && 'error' in started ? started : null
   const outcomes = await each(items, async ({ claimed, own, timerAt }) => {
-    const drain = await conclude(deps, claimed, own, timerAt)
-    if (started && 'error' in started && timerAt !== null) throw started.error
+    // A timer that was not started is not on its way: the message that comes back starts it.
+    const drain = await conclude(deps, claimed, own, failed ? null : timerAt)
+    if (failed && timerAt !== null) throw failed.error
     return drain
   })
   return outcomes.map((outcome): Outcome => {
