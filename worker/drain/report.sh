@@ -41,13 +41,17 @@ report_running() {
     report running
 }
 
-# report_by_python: by the first worker's own Python, as that worker's user.
+# report_by_python: by the first worker's own Python, as that worker's user; where that is inside a
+# container, by the box's.
 report_by_python() {
     if [ -n "${CELERIAC_PYTHON:-}" ]; then
         PYTHONPATH=$here "$CELERIAC_PYTHON" -m celeriac_worker report "$@"
         return
     fi
-    { read -r e_user e_group e_python <"$work/python"; } 2>/dev/null || return 127
+    if ! { read -r e_user e_group e_python <"$work/python"; } 2>/dev/null; then
+        PYTHONPATH=$here python3 -m celeriac_worker report "$@"
+        return
+    fi
     as_user "$e_user" "$e_group" env PYTHONPATH="$here" "$e_python" -m celeriac_worker report "$@"
 }
 

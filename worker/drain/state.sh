@@ -115,12 +115,13 @@ release_held() {
     r_file=$w_state
     # A container has its own root, and `docker exec` starts in it.
     [ "$w_kind" != container ] || r_file=${w_state#"/proc/$w_pid/root"}
-    r_answer=$(worker_python release --state "$r_file" 2>&1 | tail -n 1)
-    say "release: $r_answer"
-    case $r_answer in
-    '{"released": '*) r_answer=${r_answer#*: } && printf '%s\n' "${r_answer%%,*}" ;;
-    *) return 1 ;;
-    esac
+    r_answer=$(worker_python release --state "$r_file" 2>&1)
+    # Python may have something else to say, before it or after it.
+    r_line=$(printf '%s\n' "$r_answer" | grep '^{"released": ' | tail -n 1)
+    say "release: ${r_line:-$r_answer}"
+    [ -n "$r_line" ] || return 1
+    r_line=${r_line#*: }
+    printf '%s\n' "${r_line%%,*}"
 }
 
 # forget_state: what a killed worker could not remove itself.
