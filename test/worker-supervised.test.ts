@@ -99,7 +99,7 @@ describeWithCelery(
         ['--deadline', inSeconds(farSeconds), '--reason', 'scale_in', ...worker.selector],
         worker.env,
       )
-      await sleep(restartMilliseconds)
+      await until('it shuts down', () => worker.shutdowns() || null)
       worker.open('gate')
       expect((await drained).last).toMatchObject({ forced: 0, exit: 0 })
       expect(worker.done()).toEqual([`begin ${id}`, `end ${id}`])
