@@ -24,9 +24,10 @@ const rows = [
   { name: 'Docker, which always restarts,', start: startDocker },
 ]
 
-const inFront = [
-  { name: 'under systemd', start: startSystemd },
-  { name: 'as the first process of a container', start: startDocker },
+// Each would end the running task in a way of its own.
+const withoutPackage = [
+  { name: 'supervisord, which would TERM the group,', start: startSupervisord },
+  { name: 'systemd, with a shell in front,', start: startSystemd, inFront: 'shell' as const },
 ]
 
 describeWithCelery(
@@ -72,9 +73,9 @@ describeWithCelery(
       expect(existsSync(units) ? readdirSync(units) : []).toEqual([])
     })
 
-    it.each(inFront)('a shell in front of Celery, $name, changes nothing', async ({ start }) => {
+    it('changes nothing when a shell is the first process of a container', async () => {
       const queue = await makeQueue(moto)
-      const worker = await start({ python, moto, queue: queue.name, inFront: 'shell' })
+      const worker = await startDocker({ python, moto, queue: queue.name, inFront: 'shell' })
       const id = await load(queue)
       await allTaken(queue, 8)
       const drained = drain(
@@ -89,19 +90,21 @@ describeWithCelery(
       expect(worker.status()).toBe('stopped')
     })
 
-    it('without the package supervisord does not end the running task', async () => {
+    it.each(withoutPackage)('$name ends no task without the package', async (row) => {
       const queue = await makeQueue(moto)
-      const env = { PACKAGE: 'no' }
-      const worker = await startSupervisord({ python, moto, queue: queue.name, env })
+      const options = { python, moto, queue: queue.name, env: { PACKAGE: 'no' } }
+      const worker = await row.start(row.inFront ? { ...options, inFront: row.inFront } : options)
       const id = await load(queue, { behind: 3 })
       await allTaken(queue, 4)
       const drained = drain(
         ['--deadline', inSeconds(farSeconds), '--reason', 'scale_in', ...worker.selector],
         worker.env,
       )
-      await until('it shuts down', () => worker.shutdowns() || null)
+      await until('it shuts down', () => worker.log().join().includes('Warm shutdown') || null)
       worker.open('gate')
-      expect((await drained).last).toMatchObject({ forced: 0, exit: 0 })
+      const { last, said } = await drained
+      expect(said).toContain('is not installed in it')
+      expect(last).toMatchObject({ forced: 0, exit: 0 })
       expect(worker.done()).toEqual([`begin ${id}`, `end ${id}`])
       await sleep(restartMilliseconds)
       expect(worker.status()).toBe('stopped')

@@ -24,8 +24,8 @@ export type Supervised = {
   done(): readonly string[]
   /** How often a worker became ready since the start. */
   starts(): number
-  /** How often one began a warm shutdown. */
-  shutdowns(): number
+  /** What it logged, over all its starts. */
+  log(): readonly string[]
   /** Lets the tasks behind that gate end. */
   open(gate: string): void
 }
@@ -133,16 +133,15 @@ async function finish(
   made: Prepared,
   own: Pick<Supervised, 'selector' | 'env' | 'status'>,
 ): Promise<Supervised> {
-  const linesWith = (text: string) =>
-    readLines(made.log).filter((line) => line.includes(text)).length
-  const starts = () => linesWith('ready.')
+  const log = () => readLines(made.log)
+  const starts = () => log().filter((line) => line.includes('ready.')).length
   await until('the supervised worker is ready', () => starts() || null)
   return {
     ...own,
     folder: made.folder,
     done: () => readLines(join(made.folder, 'tasks')),
     starts,
-    shutdowns: () => linesWith('Warm shutdown'),
+    log,
     open: (gate) => writeFileSync(join(made.folder, gate), ''),
   }
 }
