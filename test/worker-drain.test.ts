@@ -33,7 +33,7 @@ describeWithCelery('drain.sh', ({ moto, python }) => {
     expect(last).toMatchObject({ handedBack: 8, finished: 0, forced: 1, stillRunning: 0, exit: 1 })
     expect(code).toBe(1)
     expect(await worker.ended).toBe('SIGKILL')
-    // The bar is one second more than the wait: 1.3 s in all where nothing else runs. The
+    // The aim is one second more than the wait: 1.3 s in all where nothing else runs. The
     // slack is for a machine full of other tests; it still ends before the deadline's own release.
     expect(seconds).toBeLessThan(waitSeconds + 10)
   })

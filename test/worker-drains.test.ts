@@ -4,7 +4,7 @@ import { describeWithCelery } from './worker/describe.ts'
 
 /** A few of the drains of bench/drains.ts, where more of them are run. */
 
-// What the issue asks of the test suite.
+// Few enough for every run of the tests; the bench does fifty.
 const drains = 3
 
 describeWithCelery('repeated drains of a loaded worker', ({ moto, python }) => {
