@@ -5,6 +5,7 @@ import {
   at,
   decided,
   drainOf,
+  foldOnto,
   health,
   hook,
   inService,
@@ -358,6 +359,16 @@ describe('what follows', () => {
     expect(words(decided(decision.drain, look, seconds))).toEqual([])
   })
 
+  it('a box that goes into the warm pool is let go, and may be drained again', () => {
+    const own = { ...sentAt(1, 3_600), hook: { ...hookOf(600), toWarmPool: true } }
+    const { drain, steps } = decided(drainOf([hook(0), done], own), seen(waiting), 41)
+    expect(words({ steps })).toEqual(['complete idle'])
+    expect(drain.ended?.how).toBe('pooled')
+    const again = foldOnto(drain, hook(5_000, 'token-2'))
+    expect([again.ended, again.sent, again.hook?.token]).toEqual([null, null, 'token-2'])
+    expect(words(decided(again, seen(waiting), 5_001))).toEqual(['send drain scale_in 8600'])
+  })
+
   it('a command that nobody acknowledged in ten seconds has a fault', () => {
     const drain = drainOf([hook(0)], sentAt(1, 3_600))
     expect(decided(drain, seen(waiting), 10).drain.fault).toBeNull()
@@ -406,7 +417,7 @@ describe('what follows', () => {
   })
 })
 
-const hookOf = (timeoutSeconds: number): Drain['hook'] => ({
+const hookOf = (timeoutSeconds: number): NonNullable<Drain['hook']> => ({
   ...{ name: 'talk-drain', token: 'token-1', toWarmPool: false, openedAt: t0, extendedAt: t0 },
   ...{ timeoutSeconds, completed: null },
 })
