@@ -1,6 +1,7 @@
 import { DeleteLifecycleHookCommand } from '@aws-sdk/client-auto-scaling'
 import { GetMetricDataCommand } from '@aws-sdk/client-cloudwatch'
 import { describe, expect, it } from 'vitest'
+import type { MetricName } from '../shared/metrics.ts'
 import type { BusEvent } from '../twin/world/bus.ts'
 import { createRig, group, type Rig, startAt } from './drain/fleet.ts'
 
@@ -52,6 +53,31 @@ const rebalance = (rig: Rig, instance: string) =>
 const ask = (rig: Rig, instance: string, action: 'drain' | 'withdraw') =>
   put(rig, 'celeriac.operator', 'Celeriac Drain Request', { 'instance-id': instance, action })
 
+/** The values of a metric of the fleet, oldest first; the highest of each minute. */
+async function published({ world: { twin } }: Rig, name: MetricName): Promise<number[]> {
+  const query = new GetMetricDataCommand({
+    StartTime: new Date(startAt),
+    EndTime: new Date(startAt + 7_200_000),
+    MetricDataQueries: [
+      {
+        Id: 'metric',
+        MetricStat: {
+          Metric: {
+            Namespace: 'Celeriac',
+            MetricName: name,
+            Dimensions: [{ Name: 'Fleet', Value: 'test' }],
+          },
+          Period: 60,
+          Stat: 'Maximum',
+        },
+      },
+    ],
+    ScanBy: 'TimestampAscending',
+  })
+  const { MetricDataResults } = await twin.deps.cloudwatch.send(query)
+  return MetricDataResults?.[0]?.Values ?? []
+}
+
 describe('an instance that its group ends', () => {
   it('finishes its task, and goes within seconds of being idle', async () => {
     const rig = await createRig()
@@ -64,6 +90,25 @@ describe('an instance that its group ends', () => {
     expect(reasons(rig, victim)).toContain('idle')
     expect(rig.stateOf(victim)).toBeUndefined()
     expect(tally(rig)).toMatchObject(unharmed)
+  })
+
+  it('tells how long each step of its drain took, and what became of its tasks', async () => {
+    const rig = await createRig({ taskSeconds: 120 })
+    rig.scaleInBy(4)
+    await rig.minutes(6)
+    const longest = async (name: MetricName) => Math.max(...(await published(rig, name)))
+    // EventBridge within a second, a batch within another, whole seconds in the event's time.
+    expect(await longest('NoticeAgeSeconds')).toBeLessThan(4)
+    expect(await longest('NoticeToCommandSeconds')).toBeLessThan(4)
+    expect(await longest('CommandToAcknowledgementSeconds')).toBeLessThan(4)
+    // An open poll lands within ten.
+    expect(await longest('AcknowledgementToQuietSeconds')).toBeLessThan(14)
+    const busy = await longest('QuietToIdleSeconds')
+    expect(busy).toBeGreaterThan(10)
+    expect(busy).toBeLessThan(240)
+    expect(await longest('TasksFinished')).toBe(1)
+    expect(await longest('TasksForced')).toBe(0)
+    expect(await published(rig, 'DrainsUnreachable')).toEqual([])
   })
 
   it("is waited for while its task runs, past the hook's own timeout", async () => {
@@ -266,26 +311,6 @@ describe('what is not ours, or no use', () => {
     const { twin } = rig.world
     twin.emit(twin.autoscaling.apply(twin.engine.now, new DeleteLifecycleHookCommand(hook)).changes)
     await rig.minutes(60)
-    const query = new GetMetricDataCommand({
-      StartTime: new Date(startAt),
-      EndTime: new Date(startAt + 7_200_000),
-      MetricDataQueries: [
-        {
-          Id: 'hookless',
-          MetricStat: {
-            Metric: {
-              Namespace: 'Celeriac',
-              MetricName: 'GroupsWithoutHook',
-              Dimensions: [{ Name: 'Fleet', Value: 'test' }],
-            },
-            Period: 60,
-            Stat: 'Maximum',
-          },
-        },
-      ],
-      ScanBy: 'TimestampAscending',
-    })
-    const { MetricDataResults } = await twin.deps.cloudwatch.send(query)
-    expect(MetricDataResults?.[0]?.Values).toEqual([0, 1])
+    expect(await published(rig, 'GroupsWithoutHook')).toEqual([0, 1])
   })
 })
