@@ -1,0 +1,42 @@
+import { seasons } from '../../shared/sizing/predict.ts'
+import type { Profile } from '../../shared/sizing/types.ts'
+
+/** Arrivals of the days before, a number a minute. */
+export type History = {
+  /** Second of the first minute. */
+  readonly from: number
+  readonly counts: ArrayLike<number>
+}
+
+const profileStepSeconds = 300
+// A profile is used for an hour and a while after, and its last hour tells the present level.
+const beforeSeconds = 3_900
+const aheadSeconds = 3_600 + 2_400
+
+/** What the seasonal predictors say of the hour to come: each from the days that it has. */
+export function profilesOf({ from, counts }: History, now: number): Record<string, Profile> {
+  const start = Math.floor(now / profileStepSeconds) * profileStepSeconds - beforeSeconds
+  const steps = (beforeSeconds + aheadSeconds) / profileStepSeconds
+  const known = Math.min(from + counts.length * 60, now)
+  const sumOf = (at: number) => {
+    let sum = 0
+    for (let second = at; second < at + profileStepSeconds; second += 60) {
+      sum += counts[Math.floor((second - from) / 60)] ?? 0
+    }
+    return sum
+  }
+  const profiles: Record<string, Profile> = {}
+  for (const [name, lags] of Object.entries(seasons)) {
+    const means = Array.from({ length: steps }, (_, step) => {
+      const at = start + step * profileStepSeconds
+      const has = lags.filter((lag) => at - lag >= from && at - lag + profileStepSeconds <= known)
+      return has.length === 0
+        ? Number.NaN
+        : has.reduce((sum, lag) => sum + sumOf(at - lag), 0) / has.length
+    })
+    // One step that nobody knows makes the profile one that cannot say.
+    if (means.some(Number.isNaN)) continue
+    profiles[name] = { from: start, stepSeconds: profileStepSeconds, counts: means }
+  }
+  return profiles
+}

@@ -1,0 +1,236 @@
+import { foresee, type Seen } from '../../shared/sizing/foresee.ts'
+import type { Forecast } from '../../shared/sizing/predict.ts'
+import { type Constants, firstConstants, type Profile, type Workload } from '../../shared/sizing/types.ts'
+import { type Chance, chance, logNormal, normal, poisson } from './chance.ts'
+import { type History, profilesOf } from './history.ts'
+import { type Days, type Outcome, replay } from './replay.ts'
+
+/**
+ * The rehearsal: the last days once more, through the rule itself, with one set of constants after
+ * the other. The cheapest that keeps the promise is taken.
+ */
+
+export type Rehearsed = {
+  readonly constants: Constants
+  readonly outcome: Outcome
+  /** How many sets were tried. */
+  readonly tried: number
+}
+
+// Yesterday alone may be a Sunday; a week would take too long, and be out of date.
+const rehearsedDays = Number(process.env.RD??3)
+const daySeconds = 86_400
+// The group finds its size before anything is judged.
+const warmUpSeconds = 3_600
+// Rather more than the 99.5 % that are promised: tomorrow is not today.
+export const keptLeast = Number(process.env.KL??0.998)
+
+// As many tasks as a replay gets through in some 30 ms; of more, each stands for several.
+const unitsMax = 60_000
+// Work that a search may take, in tasks and ticks: about two seconds on one core.
+const workMax = 3_500_000
+
+/** What each constant may be. */
+const choices: { readonly [Name in keyof Constants]: readonly number[] } = {
+  spend: [0.1, 0.2, 0.35, 0.5, 0.6, 0.7, 0.8, 0.9, 1, 1.15],
+  margin: [0, 0.7, 1.4, 2.2, 3, 4.5],
+  release: [0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1],
+  holdSeconds: [0, 60, 120, 240, 360, 720],
+  grace: [0.5, 0.65, 0.8, 1, 1.2],
+}
+const names = ['spend', 'margin', 'release', 'holdSeconds', 'grace'] as const
+
+// Where a search begins: careful, and at the limit. Between them lie hills that one alone misses.
+const starts: readonly Constants[] = [
+  firstConstants,
+  { spend: 1, margin: 0.7, release: 0.9, holdSeconds: 120, grace: 1 },
+]
+
+export function rehearse(workload: Workload, history: History, cv2: number, seed: number): Rehearsed | null {
+  const known = history.counts.length * 60
+  const spanSeconds = Math.min(rehearsedDays * daySeconds, known - daySeconds)
+  if (spanSeconds < daySeconds) return null
+  const begin = history.from + known - spanSeconds - warmUpSeconds
+  const first = daysOf(workload, history, begin, cv2, seed)
+  const copies = Math.max(1, Math.min(copiesMax, Math.floor(unitsMax / first.arrivals.length)))
+  const all = [first]
+  while (all.length < copies) all.push(daysOf(workload, history, begin, cv2, seed + all.length))
+  const cost = all.reduce((sum, days) => sum + costOf(days), 0)
+  return search((constants) => pooled(all.map((days) => replay(workload, days, constants))), cost)
+}
+
+// Where tasks are few, chance decides what a single copy of the days says.
+const copiesMax = Number(process.env.CO??4)
+
+const pooled = (outcomes: readonly Outcome[]): Outcome => ({
+  kept: Math.min(...outcomes.map(({ kept }) => kept)),
+  instanceHours: outcomes.reduce((sum, one) => sum + one.instanceHours, 0) / outcomes.length,
+})
+
+const costOf = ({ arrivals, foreseen }: Days) => arrivals.length + 2 * foreseen.length
+
+type Try = { readonly constants: Constants; readonly outcome: Outcome }
+
+export function search(run: (constants: Constants) => Outcome, cost: number): Rehearsed {
+  const triesMax = Math.max(16, Math.min(120, Math.floor(workMax / cost)))
+  const tried = new Map<string, Try>()
+  const attempt = (constants: Constants): Try => {
+    const key = names.map((name) => constants[name]).join(' ')
+    const known = tried.get(key)
+    if (known) return known
+    const made = { constants, outcome: run(constants) }
+    tried.set(key, made)
+    return made
+  }
+  let best: Try | null = null
+  for (const start of starts) {
+    const found = descend(attempt, attempt(start), () => tried.size >= triesMax)
+    if (best === null || isBetter(found.outcome, best.outcome)) best = found
+  }
+  const chosen = best ?? attempt(firstConstants)
+  return { ...chosen, tried: tried.size }
+}
+
+/** Goes one constant after the other, step by step, as long as it gets better. */
+function descend(attempt: (constants: Constants) => Try, start: Try, isOver: () => boolean): Try {
+  let best = start
+  for (let moved = true; moved; ) {
+    moved = false
+    for (const name of names) {
+      for (const direction of [1, -1]) {
+        for (;;) {
+          if (isOver()) return best
+          const value = neighbour(choices[name], best.constants[name], direction)
+          if (value === undefined) break
+          const next = attempt({ ...best.constants, [name]: value })
+          if (!isBetter(next.outcome, best.outcome)) break
+          best = next
+          moved = true
+        }
+      }
+    }
+  }
+  return best
+}
+
+function neighbour(list: readonly number[], value: number, direction: number): number | undefined {
+  return list[list.indexOf(value) + direction]
+}
+
+// Of two that keep it, a task late in a thousand is worth this many thousandths of the price:
+// what is kept with room to spare is kept on other days too.
+const lateCosts = Number(process.env.LC??5)
+const priceOf = ({ kept, instanceHours }: Outcome) => instanceHours * (1 + lateCosts * (1 - kept))
+
+/** Keeping the promise comes first, then the price. */
+function isBetter(a: Outcome, b: Outcome): boolean {
+  const [aKeeps, bKeeps] = [a.kept >= keptLeast, b.kept >= keptLeast]
+  if (aKeeps !== bKeeps) return aKeeps
+  return aKeeps ? priceOf(a) < priceOf(b) : a.kept > b.kept
+}
+
+// A bundle of instances must stay a small part of the group.
+const bundlesLeast = 30
+
+/** Tasks that one stands for: a part of an instance's slots, or those of several instances. */
+function weightOf({ slots, taskSeconds }: Workload, tasks: number, seconds: number): number {
+  const wanted = Math.ceil(tasks / unitsMax)
+  if (wanted <= slots) {
+    for (let weight = wanted; weight < slots; weight++) if (slots % weight === 0) return weight
+    return slots
+  }
+  const instances = (tasks * taskSeconds) / seconds / slots
+  const bundle = Math.ceil(wanted / slots)
+  return slots * Math.max(1, Math.min(bundle, Math.floor(instances / bundlesLeast)))
+}
+
+function daysOf(workload: Workload, history: History, begin: number, cv2: number, seed: number): Days {
+  const next = chance(seed)
+  const minutes = history.counts.length - (begin - history.from) / 60
+  const counts = shaken(history, begin, minutes, next)
+  const total = counts.reduce((sum, count) => sum + count, 0)
+  const weight = weightOf(workload, total, minutes * 60)
+  const arrivals = new Float64Array(Math.floor(total / weight))
+  let [index, rest] = [0, 0]
+  counts.forEach((count, minute) => {
+    for (rest += count; rest >= weight && index < arrivals.length; rest -= weight) {
+      arrivals[index++] = (minute + next()) * 60
+    }
+  })
+  arrivals.sort()
+  const draws = (length: number, draw: () => number) => Float32Array.from({ length }, draw)
+  const mean = workload.taskSeconds
+  return {
+    arrivals,
+    durations: draws(8_191, () => cv2 === 1 ? -mean * Math.log(1 - next()) : logNormal(next, mean, cv2)),
+    foreseen: foreseenOf(workload, history, begin, minutes, arrivals, weight),
+    boots: draws(1_021, () => logNormal(next, workload.bootSeconds, 0.04)),
+    choices: draws(4_093, next),
+    endSeconds: minutes * 60,
+    weight,
+    judgedFromSeconds: warmUpSeconds,
+  }
+}
+
+/** Each hour as it could have been: its minutes, by as much more or less as days differ. */
+function shaken({ from, counts }: History, begin: number, minutes: number, next: Chance): number[] {
+  const first = (begin - from) / 60
+  const restless = restlessness(counts)
+  const out: number[] = []
+  let factor = 1
+  for (let minute = 0; minute < minutes; minute++) {
+    if (minute % 60 === 0) factor = Math.exp(restless * normal(next) - (restless * restless) / 2)
+    const count = counts[first + minute] ?? 0
+    out.push(factor < 1 ? thinned(next, count, factor) : count + poisson(next, count * (factor - 1)))
+  }
+  return out
+}
+
+function thinned(next: Chance, count: number, share: number): number {
+  if (count > 50) {
+    const mean = count * share
+    return Math.max(0, Math.min(count, Math.round(mean + Math.sqrt(mean * (1 - share)) * normal(next))))
+  }
+  let kept = 0
+  for (let task = 0; task < count; task++) if (next() < share) kept++
+  return kept
+}
+
+/** How much an hour differs from the same hour of the day before, beyond chance; of its logarithm. */
+export function restlessness(counts: ArrayLike<number>): number {
+  const hours = Math.floor(counts.length / 60)
+  const sums = Array.from({ length: hours }, (_, hour) => {
+    let sum = 0
+    for (let minute = 0; minute < 60; minute++) sum += counts[hour * 60 + minute] ?? 0
+    return sum
+  })
+  const ratios: number[] = []
+  for (let hour = 24; hour < hours; hour++) {
+    const [a, b] = [sums[hour] ?? 0, sums[hour - 24] ?? 0]
+    if (a + b >= 20) ratios.push(Math.abs(Math.log((a + 1) / (b + 1))))
+  }
+  if (ratios.length === 0) return 0
+  ratios.sort((a, b) => a - b)
+  // The median of what differs is 0.67 deviations; two days' difference is the root of two of one.
+  const median = ratios[Math.floor(ratios.length / 2)] ?? 0
+  return Math.min(0.3, median / 0.67 / Math.SQRT2)
+}
+
+function foreseenOf(workload: Workload, history: History, begin: number, minutes: number, arrivals: Float64Array, weight: number): Forecast[] {
+  const { tickSeconds } = workload
+  const out: Forecast[] = []
+  let seen: Seen | null = null
+  let profiles: Record<string, Profile> = {}
+  let index = 0
+  for (let second = 0; second < minutes * 60; second += tickSeconds) {
+    const now = begin + second
+    if (second % 3_600 === 0) profiles = profilesOf(history, now)
+    const before = index
+    while (index < arrivals.length && (arrivals[index] ?? 0) <= second) index++
+    const came = (index - before) * weight
+    const told = foresee(workload, profiles, seen, { from: now - tickSeconds, now, came })
+    seen = told.seen
+    out.push(told.foreseen)
+  }
+  return out
+}

@@ -1,0 +1,231 @@
+import type { Forecast } from '../../shared/sizing/predict.ts'
+import { type Needs, size } from '../../shared/sizing/size.ts'
+import type { Constants, Workload } from '../../shared/sizing/types.ts'
+import { addTimer, createTimers, nextTimer, type Timers, takeTimer } from './timers.ts'
+
+/**
+ * A queue and its group in miniature, to try constants on days that were: tasks wait in turn, run
+ * on any free slot, instances boot, and idle ones are removed first. It is the rule itself that
+ * sizes the group.
+ */
+
+/** Days that were, as tasks: when each came and how long it runs, seconds from the beginning. */
+export type Days = {
+  readonly arrivals: Float64Array
+  readonly durations: Float32Array
+  /** What was foreseen at each tick; the same whatever the constants. */
+  readonly foreseen: readonly Forecast[]
+  /** How long the boot of each launch takes, in turn. */
+  readonly boots: Float32Array
+  /** Which of the free instances takes a task, in turn: uniform in [0, 1). */
+  readonly choices: Float32Array
+  readonly endSeconds: number
+  /** How many tasks each of these stands for: busy queues take no longer than others. */
+  readonly weight: number
+  /** What is judged begins here: before it the group finds its size. */
+  readonly judgedFromSeconds: number
+}
+
+export type Outcome = { readonly kept: number; readonly instanceHours: number }
+
+type Instance = {
+  readonly launchedAt: number
+  ready: boolean
+  busy: number
+  leaving: boolean
+  /** Its place among those with a free slot, or -1. */
+  place: number
+  readonly order: number
+}
+
+type World = {
+  readonly days: Days
+  /** Instances that one stands for where a task stands for more than an instance has slots. */
+  readonly bundle: number
+  readonly slots: number
+  readonly promiseSeconds: number
+  readonly timers: Timers<Instance>
+  readonly instances: Set<Instance>
+  readonly free: Instance[]
+  /** The next task to come, and the next to start. */
+  next: number
+  head: number
+  running: number
+  launches: number
+  taken: number
+  inTime: number
+  judged: number
+  paidSeconds: number
+}
+
+// A terminated instance shuts down, and is paid for, for about this long.
+const shutdownSeconds = 30
+
+// SQS's counts are approximate: of ten readings three are that old, as in the twin.
+const staleSeconds = 30
+const staleShare = 0.3
+
+/** How the days would have gone with these constants. */
+export function replay(workload: Workload, days: Days, constants: Constants): Outcome {
+  const world = createWorld(workload, days)
+  const { tickSeconds } = workload
+  let needs: Needs = []
+  for (let tick = 0; tick < days.foreseen.length; tick++) {
+    const now = tick * tickSeconds
+    runUntil(world, now - staleSeconds)
+    const old = { visible: (world.next - world.head) * days.weight, running: world.running * days.weight }
+    runUntil(world, now)
+    const foreseen = days.foreseen[tick]
+    if (!foreseen) break
+    const fresh = look(world, now, foreseen, workload.taskSeconds)
+    const isStale = (days.choices[(tick * 7) % days.choices.length] ?? 1) < staleShare
+    const picture = isStale ? { ...fresh, ...old } : fresh
+    const sized = size(workload, constants, picture, needs, now)
+    needs = sized.needs
+    const desired = Math.min(workload.max, Math.max(workload.min, sized.instances))
+    resize(world, Math.ceil(desired / world.bundle), now)
+  }
+  runUntil(world, days.endSeconds)
+  for (const { launchedAt } of world.instances) pay(world, launchedAt, days.endSeconds)
+  return {
+    kept: world.judged === 0 ? 1 : world.inTime / world.judged,
+    instanceHours: (world.paidSeconds * world.bundle) / 3_600,
+  }
+}
+
+const createWorld = (workload: Workload, days: Days): World => ({
+  days,
+  bundle: Math.max(1, days.weight / workload.slots),
+  slots: Math.max(1, workload.slots / days.weight),
+  promiseSeconds: workload.startWithinSeconds,
+  timers: createTimers(),
+  instances: new Set(),
+  free: [],
+  ...{ next: 0, head: 0, running: 0, launches: 0, taken: 0, inTime: 0, judged: 0, paidSeconds: 0 },
+})
+
+function look(world: World, now: number, foreseen: Forecast, serviceSeconds: number) {
+  let [working, booting, booted] = [0, 0, 0]
+  for (const { leaving, ready, launchedAt } of world.instances) {
+    if (leaving) continue
+    if (ready) working++
+    else {
+      booting++
+      booted += now - launchedAt
+    }
+  }
+  const { bundle } = world
+  const bootedSeconds = booting === 0 ? 0 : booted / booting
+  const { arrivals, weight } = world.days
+  const waiting = world.next - world.head
+  const age = waiting > 0 ? now - (arrivals[world.head] ?? now) : 0
+  return {
+    visible: waiting * weight,
+    running: world.running * weight,
+    capacity: { working: working * bundle, booting: booting * bundle, bootedSeconds },
+    ...{ age, serviceSeconds, foreseen },
+  }
+}
+
+/** Lets tasks come, start and end, and instances boot, until that moment. */
+function runUntil(world: World, end: number): void {
+  const { arrivals } = world.days
+  for (;;) {
+    const arrival = world.next < arrivals.length ? (arrivals[world.next] ?? 0) : Infinity
+    const timer = nextTimer(world.timers)
+    if (Math.min(arrival, timer) > end) return
+    if (arrival < timer) {
+      world.next++
+      startWaiting(world, arrival)
+    } else {
+      const instance = takeTimer(world.timers)
+      if (!instance) return
+      if (instance.ready) finish(world, instance, timer)
+      else boot(world, instance, timer)
+    }
+  }
+}
+
+function startWaiting(world: World, now: number): void {
+  const { free, days } = world
+  while (world.head < world.next && free.length > 0) {
+    const choice = days.choices[world.taken++ % days.choices.length] ?? 0
+    const instance = free[Math.floor(choice * free.length)]
+    if (!instance) return
+    const waited = now - (days.arrivals[world.head] ?? 0)
+    if (now - waited >= days.judgedFromSeconds) {
+      world.judged++
+      if (waited <= world.promiseSeconds) world.inTime++
+    }
+    const duration = days.durations[world.head % days.durations.length] ?? 0
+    world.head++
+    world.running++
+    instance.busy++
+    if (instance.busy >= world.slots) setFull(world, instance)
+    addTimer(world.timers, now + duration, instance)
+  }
+}
+
+function finish(world: World, instance: Instance, now: number): void {
+  instance.busy--
+  world.running--
+  if (!instance.leaving) {
+    setFree(world, instance)
+    startWaiting(world, now)
+  } else if (instance.busy === 0) end(world, instance, now)
+}
+
+function boot(world: World, instance: Instance, now: number): void {
+  instance.ready = true
+  if (instance.leaving) return
+  setFree(world, instance)
+  startWaiting(world, now)
+}
+
+function setFree(world: World, instance: Instance): void {
+  if (instance.place >= 0) return
+  instance.place = world.free.length
+  world.free.push(instance)
+}
+
+function setFull(world: World, instance: Instance): void {
+  if (instance.place < 0) return
+  const last = world.free.pop()
+  if (last && last !== instance) {
+    world.free[instance.place] = last
+    last.place = instance.place
+  }
+  instance.place = -1
+}
+
+function resize(world: World, desired: number, now: number): void {
+  const staying = [...world.instances].filter(({ leaving }) => !leaving)
+  for (let have = staying.length; have < desired; have++) {
+    const boots = world.days.boots
+    const instance = {
+      ...{ launchedAt: now, ready: false, busy: 0, leaving: false, place: -1 },
+      order: world.launches,
+    }
+    world.instances.add(instance)
+    addTimer(world.timers, now + (boots[world.launches++ % boots.length] ?? 0), instance)
+  }
+  if (staying.length <= desired) return
+  // Idle ones first, then those that boot, then those with the least to finish.
+  const rank = ({ ready, busy }: Instance) => (ready ? busy : 0.5)
+  staying.sort((a, b) => rank(a) - rank(b) || a.order - b.order)
+  for (const instance of staying.slice(0, staying.length - desired)) {
+    instance.leaving = true
+    setFull(world, instance)
+    if (instance.busy === 0) end(world, instance, now)
+  }
+}
+
+function end(world: World, instance: Instance, now: number): void {
+  world.instances.delete(instance)
+  pay(world, instance.launchedAt, now + shutdownSeconds)
+}
+
+function pay(world: World, from: number, until: number): void {
+  const { judgedFromSeconds, endSeconds } = world.days
+  world.paidSeconds += Math.max(0, Math.min(until, endSeconds) - Math.max(from, judgedFromSeconds))
+}

@@ -1,0 +1,163 @@
+import type { Profile } from './types.ts'
+
+/**
+ * Nine simple predictors of the arrivals to come. Each keeps a rolling error; the one with the
+ * least is trusted. Three look at the last minutes, six at the same time of earlier hours and days,
+ * scaled to the present level.
+ */
+
+/** Means of the last minutes. */
+const recent = { 'last 2 min': 2, 'last 5 min': 5, 'last 15 min': 15 } as const
+
+/** Means over the same window, so many seconds ago. */
+const hour = 3_600
+const day = 24 * hour
+export const seasons: Readonly<Record<string, readonly number[]>> = {
+  'last 3 hours': [hour, 2 * hour, 3 * hour],
+  'a day ago': [day],
+  'last 3 days': [day, 2 * day, 3 * day],
+  'last 7 days': [1, 2, 3, 4, 5, 6, 7].map((days) => days * day),
+  'a week ago': [7 * day],
+  'last 2 weeks': [7 * day, 14 * day],
+}
+
+export const predictorNames = [...Object.keys(recent), ...Object.keys(seasons)]
+const recentCount = Object.keys(recent).length
+
+/** Arrivals of the last minutes, the newest last; the last one is under way. */
+export type Recent = {
+  /** Where the minute that is under way began. */
+  readonly minute: number
+  readonly counts: readonly number[]
+}
+
+// How far back the present level is taken from.
+const levelSeconds = 3_600
+export const recentMinutesMax = 61
+
+/** How well each predictor has done, and what each says of a window that is not over. */
+export type Errors = {
+  /** Rolling sums of squared errors and of arrivals, and their weight. */
+  readonly squares: readonly number[]
+  readonly arrivals: number
+  readonly weight: number
+  readonly open: { readonly from: number; readonly until: number; readonly says: number[] } | null
+}
+
+export const noErrors: Errors = {
+  squares: predictorNames.map(() => 0),
+  arrivals: 0,
+  weight: 0,
+  open: null,
+}
+
+// Old errors count half after this long: a season that breaks is given up within hours.
+const errorHalfLifeSeconds = 3 * hour
+// A seasonal predictor has to be better by this much: the recent ones cannot be wrong for long.
+const seasonalMustBeBetter = 0.95
+
+/** Arrivals from `from` to `until`, as the minutes have them. */
+export function arrivalsOf({ minute, counts }: Recent, now: number, from: number, until: number) {
+  let sum = 0
+  for (let index = counts.length - 1; index >= 0; index--) {
+    const start = minute - (counts.length - 1 - index) * 60
+    const end = index === counts.length - 1 ? Math.max(now, start + 1) : start + 60
+    if (end <= from) break
+    const overlap = Math.min(end, until) - Math.max(start, from)
+    if (overlap > 0) sum += ((counts[index] ?? 0) * overlap) / (end - start)
+  }
+  return sum
+}
+
+/** What a profile says of a window; null where it does not reach. */
+export function profileSum({ from: start, stepSeconds, counts }: Profile, from: number, to: number) {
+  if (from < start || to > start + counts.length * stepSeconds) return null
+  let sum = 0
+  const first = Math.floor((from - start) / stepSeconds)
+  for (let index = first; start + index * stepSeconds < to; index++) {
+    const left = Math.max(from, start + index * stepSeconds)
+    const right = Math.min(to, start + (index + 1) * stepSeconds)
+    sum += ((counts[index] ?? 0) * (right - left)) / stepSeconds
+  }
+  return sum
+}
+
+/** What each predictor says of the next seconds; NaN where it cannot say. */
+export function predictions(
+  last: Recent,
+  profiles: Readonly<Record<string, Profile>>,
+  now: number,
+  aheadSeconds: number,
+): number[] {
+  const has = last.counts.length * 60
+  const rates = Object.values(recent).map((minutes) => {
+    const span = Math.min(minutes * 60, has - 60 + (now - last.minute))
+    return span <= 0 ? 0 : (arrivalsOf(last, now, now - span, now) / span) * aheadSeconds
+  })
+  const span = Math.min(levelSeconds, has - 60)
+  const level = span < 600 ? null : arrivalsOf(last, now, now - span, now)
+  const seasonal = Object.keys(seasons).map((name) => {
+    const profile = profiles[name]
+    if (!profile) return Number.NaN
+    const ahead = profileSum(profile, now, now + aheadSeconds)
+    const before = level === null ? null : profileSum(profile, now - span, now)
+    if (ahead === null) return Number.NaN
+    if (level === null || before === null) return ahead
+    return ahead * scaleOf(level, before)
+  })
+  return [...rates, ...seasonal]
+}
+
+// The level is believed as far as its counts allow: as if this many had come as was foreseen.
+const levelPrior = 10
+// A level that is off by more than this is another pattern, not the same at another height.
+const scaleMax = 3
+
+const scaleOf = (level: number, foreseen: number) =>
+  Math.min(scaleMax, Math.max(1 / scaleMax, (level + levelPrior) / (foreseen + levelPrior)))
+
+/** Closes a window that is over and opens the next. */
+export function learn(errors: Errors, last: Recent, now: number, says: number[], ahead: number) {
+  const { open } = errors
+  if (open === null) return { ...errors, open: { from: now, until: now + ahead, says } }
+  if (now < open.until) return errors
+  const came = arrivalsOf(last, now, open.from, open.until)
+  const fade = 0.5 ** ((now - open.from) / errorHalfLifeSeconds)
+  return {
+    squares: errors.squares.map((sum, index) => {
+      const said = open.says[index] ?? Number.NaN
+      // Who could not say is held to have said nothing would come.
+      const error = (Number.isNaN(said) ? 0 : said) - came
+      return sum * fade + error * error
+    }),
+    arrivals: errors.arrivals * fade + came,
+    weight: errors.weight * fade + 1,
+    open: { from: now, until: now + ahead, says },
+  }
+}
+
+export type Forecast = {
+  readonly predictor: string
+  /** Arrivals foreseen in the window. */
+  readonly arrivals: number
+  /** Variance of the error over the mean: 1 is what chance alone makes. */
+  readonly dispersion: number
+}
+
+/** What the best predictor says. */
+export function forecast(errors: Errors, says: readonly number[]): Forecast {
+  let [best, least] = [1, Number.POSITIVE_INFINITY]
+  for (let index = 0; index < says.length; index++) {
+    const said = says[index] ?? Number.NaN
+    if (Number.isNaN(said)) continue
+    const square = errors.squares[index] ?? 0
+    const error = index < recentCount ? square * seasonalMustBeBetter : square
+    if (error < least) [best, least] = [index, error]
+  }
+  const square = errors.squares[best] ?? 0
+  return {
+    predictor: predictorNames[best] ?? '',
+    arrivals: says[best] ?? 0,
+    dispersion: Math.max(1, errors.arrivals > 0 ? square / errors.arrivals : 1),
+  }
+}
