@@ -1,6 +1,11 @@
 import { foresee, type Seen } from '../../shared/sizing/foresee.ts'
 import type { Forecast } from '../../shared/sizing/predict.ts'
-import { type Constants, firstConstants, type Profile, type Workload } from '../../shared/sizing/types.ts'
+import {
+  type Constants,
+  firstConstants,
+  type Profile,
+  type Workload,
+} from '../../shared/sizing/types.ts'
 import { type Chance, chance, logNormal, normal, poisson } from './chance.ts'
 import { type History, profilesOf } from './history.ts'
 import { type Days, type Outcome, replay } from './replay.ts'
@@ -18,12 +23,12 @@ export type Rehearsed = {
 }
 
 // Yesterday alone may be a Sunday; a week would take too long, and be out of date.
-const rehearsedDays = Number(process.env.RD??3)
+const rehearsedDays = 3
 const daySeconds = 86_400
 // The group finds its size before anything is judged.
 const warmUpSeconds = 3_600
 // Rather more than the 99.5 % that are promised: tomorrow is not today.
-export const keptLeast = Number(process.env.KL??0.998)
+export const keptLeast = 0.998
 
 // As many tasks as a replay gets through in some 30 ms; of more, each stands for several.
 const unitsMax = 60_000
@@ -32,7 +37,7 @@ const workMax = 3_500_000
 
 /** What each constant may be. */
 const choices: { readonly [Name in keyof Constants]: readonly number[] } = {
-  spend: [0.1, 0.2, 0.35, 0.5, 0.6, 0.7, 0.8, 0.9, 1, 1.15],
+  spend: [0.1, 0.2, 0.35, 0.5, 0.6, 0.7, 0.8, 0.9, 1],
   margin: [0, 0.7, 1.4, 2.2, 3, 4.5],
   release: [0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1],
   holdSeconds: [0, 60, 120, 240, 360, 720],
@@ -46,7 +51,12 @@ const starts: readonly Constants[] = [
   { spend: 1, margin: 0.7, release: 0.9, holdSeconds: 120, grace: 1 },
 ]
 
-export function rehearse(workload: Workload, history: History, cv2: number, seed: number): Rehearsed | null {
+export function rehearse(
+  workload: Workload,
+  history: History,
+  cv2: number,
+  seed: number,
+): Rehearsed | null {
   const known = history.counts.length * 60
   const spanSeconds = Math.min(rehearsedDays * daySeconds, known - daySeconds)
   if (spanSeconds < daySeconds) return null
@@ -60,7 +70,7 @@ export function rehearse(workload: Workload, history: History, cv2: number, seed
 }
 
 // Where tasks are few, chance decides what a single copy of the days says.
-const copiesMax = Number(process.env.CO??4)
+const copiesMax = 4
 
 const pooled = (outcomes: readonly Outcome[]): Outcome => ({
   kept: Math.min(...outcomes.map(({ kept }) => kept)),
@@ -119,7 +129,7 @@ function neighbour(list: readonly number[], value: number, direction: number): n
 
 // Of two that keep it, a task late in a thousand is worth this many thousandths of the price:
 // what is kept with room to spare is kept on other days too.
-const lateCosts = Number(process.env.LC??5)
+const lateCosts = 10
 const priceOf = ({ kept, instanceHours }: Outcome) => instanceHours * (1 + lateCosts * (1 - kept))
 
 /** Keeping the promise comes first, then the price. */
@@ -144,7 +154,13 @@ function weightOf({ slots, taskSeconds }: Workload, tasks: number, seconds: numb
   return slots * Math.max(1, Math.min(bundle, Math.floor(instances / bundlesLeast)))
 }
 
-function daysOf(workload: Workload, history: History, begin: number, cv2: number, seed: number): Days {
+function daysOf(
+  workload: Workload,
+  history: History,
+  begin: number,
+  cv2: number,
+  seed: number,
+): Days {
   const next = chance(seed)
   const minutes = history.counts.length - (begin - history.from) / 60
   const counts = shaken(history, begin, minutes, next)
@@ -162,7 +178,9 @@ function daysOf(workload: Workload, history: History, begin: number, cv2: number
   const mean = workload.taskSeconds
   return {
     arrivals,
-    durations: draws(8_191, () => cv2 === 1 ? -mean * Math.log(1 - next()) : logNormal(next, mean, cv2)),
+    durations: draws(8_191, () =>
+      cv2 === 1 ? -mean * Math.log(1 - next()) : logNormal(next, mean, cv2),
+    ),
     foreseen: foreseenOf(workload, history, begin, minutes, arrivals, weight),
     boots: draws(1_021, () => logNormal(next, workload.bootSeconds, 0.04)),
     choices: draws(4_093, next),
@@ -181,7 +199,9 @@ function shaken({ from, counts }: History, begin: number, minutes: number, next:
   for (let minute = 0; minute < minutes; minute++) {
     if (minute % 60 === 0) factor = Math.exp(restless * normal(next) - (restless * restless) / 2)
     const count = counts[first + minute] ?? 0
-    out.push(factor < 1 ? thinned(next, count, factor) : count + poisson(next, count * (factor - 1)))
+    out.push(
+      factor < 1 ? thinned(next, count, factor) : count + poisson(next, count * (factor - 1)),
+    )
   }
   return out
 }
@@ -189,12 +209,19 @@ function shaken({ from, counts }: History, begin: number, minutes: number, next:
 function thinned(next: Chance, count: number, share: number): number {
   if (count > 50) {
     const mean = count * share
-    return Math.max(0, Math.min(count, Math.round(mean + Math.sqrt(mean * (1 - share)) * normal(next))))
+    return Math.max(
+      0,
+      Math.min(count, Math.round(mean + Math.sqrt(mean * (1 - share)) * normal(next))),
+    )
   }
   let kept = 0
   for (let task = 0; task < count; task++) if (next() < share) kept++
   return kept
 }
+
+// Days differ by this much even where the last ones did not, and by no more than that.
+const restlessnessLeast = 0.1
+const restlessnessMax = 0.5
 
 /** How much an hour differs from the same hour of the day before, beyond chance; of its logarithm. */
 export function restlessness(counts: ArrayLike<number>): number {
@@ -213,10 +240,17 @@ export function restlessness(counts: ArrayLike<number>): number {
   ratios.sort((a, b) => a - b)
   // The median of what differs is 0.67 deviations; two days' difference is the root of two of one.
   const median = ratios[Math.floor(ratios.length / 2)] ?? 0
-  return Math.min(0.3, median / 0.67 / Math.SQRT2)
+  return Math.min(restlessnessMax, restlessnessLeast + median / 0.67 / Math.SQRT2)
 }
 
-function foreseenOf(workload: Workload, history: History, begin: number, minutes: number, arrivals: Float64Array, weight: number): Forecast[] {
+function foreseenOf(
+  workload: Workload,
+  history: History,
+  begin: number,
+  minutes: number,
+  arrivals: Float64Array,
+  weight: number,
+): Forecast[] {
   const { tickSeconds } = workload
   const out: Forecast[] = []
   let seen: Seen | null = null

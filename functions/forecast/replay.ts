@@ -73,7 +73,10 @@ export function replay(workload: Workload, days: Days, constants: Constants): Ou
   for (let tick = 0; tick < days.foreseen.length; tick++) {
     const now = tick * tickSeconds
     runUntil(world, now - staleSeconds)
-    const old = { visible: (world.next - world.head) * days.weight, running: world.running * days.weight }
+    const old = {
+      visible: (world.next - world.head) * days.weight,
+      running: world.running * days.weight,
+    }
     runUntil(world, now)
     const foreseen = days.foreseen[tick]
     if (!foreseen) break
@@ -123,7 +126,7 @@ function look(world: World, now: number, foreseen: Forecast, serviceSeconds: num
     visible: waiting * weight,
     running: world.running * weight,
     capacity: { working: working * bundle, booting: booting * bundle, bootedSeconds },
-    ...{ age, serviceSeconds, foreseen },
+    ...{ ageSeconds: age, serviceSeconds, foreseen },
   }
 }
 

@@ -25,5 +25,5 @@ export function foresee(
   const ahead = aheadOf(workload)
   const says = predictions(recent, profiles, now, ahead)
   const errors = learn(seen?.errors ?? noErrors, recent, now, says, ahead)
-  return { seen: { recent, errors }, foreseen: forecast(errors, says) }
+  return { seen: { recent, errors }, foreseen: forecast(errors, says, ahead) }
 }

@@ -22,6 +22,8 @@ export const seasons: Readonly<Record<string, readonly number[]>> = {
 }
 
 export const predictorNames = [...Object.keys(recent), ...Object.keys(seasons)]
+/** Whether it looks at earlier hours and days. */
+export const isSeasonal = (predictor: string) => predictor in seasons
 const recentCount = Object.keys(recent).length
 
 /** Arrivals of the last minutes, the newest last; the last one is under way. */
@@ -70,7 +72,11 @@ export function arrivalsOf({ minute, counts }: Recent, now: number, from: number
 }
 
 /** What a profile says of a window; null where it does not reach. */
-export function profileSum({ from: start, stepSeconds, counts }: Profile, from: number, to: number) {
+export function profileSum(
+  { from: start, stepSeconds, counts }: Profile,
+  from: number,
+  to: number,
+) {
   if (from < start || to > start + counts.length * stepSeconds) return null
   let sum = 0
   const first = Math.floor((from - start) / stepSeconds)
@@ -102,8 +108,7 @@ export function predictions(
     const ahead = profileSum(profile, now, now + aheadSeconds)
     const before = level === null ? null : profileSum(profile, now - span, now)
     if (ahead === null) return Number.NaN
-    if (level === null || before === null) return ahead
-    return ahead * scaleOf(level, before)
+    return level === null || before === null ? ahead : ahead * scaleOf(level, before)
   })
   return [...rates, ...seasonal]
 }
@@ -138,14 +143,15 @@ export function learn(errors: Errors, last: Recent, now: number, says: number[],
 
 export type Forecast = {
   readonly predictor: string
-  /** Arrivals foreseen in the window. */
+  /** Arrivals foreseen in the window, and how long it is. */
   readonly arrivals: number
+  readonly seconds: number
   /** Variance of the error over the mean: 1 is what chance alone makes. */
   readonly dispersion: number
 }
 
 /** What the best predictor says. */
-export function forecast(errors: Errors, says: readonly number[]): Forecast {
+export function forecast(errors: Errors, says: readonly number[], seconds: number): Forecast {
   let [best, least] = [1, Number.POSITIVE_INFINITY]
   for (let index = 0; index < says.length; index++) {
     const said = says[index] ?? Number.NaN
@@ -158,6 +164,7 @@ export function forecast(errors: Errors, says: readonly number[]): Forecast {
   return {
     predictor: predictorNames[best] ?? '',
     arrivals: says[best] ?? 0,
+    seconds,
     dispersion: Math.max(1, errors.arrivals > 0 ? square / errors.arrivals : 1),
   }
 }

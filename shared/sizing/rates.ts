@@ -1,13 +1,13 @@
 import { type Recent, recentMinutesMax } from './predict.ts'
-import type { Sensed, Workload } from './types.ts'
+import type { Sensed } from './types.ts'
 
 /** What the counts of a look say: where the tasks are, and what came and went since the last. */
 
-/** Instances that can take work now or soon. */
+/** Instances that can take work, now or soon. */
 export type Capacity = {
   /** In service and staying. */
   readonly working: number
-  /** Launched and not in service yet. */
+  /** Asked for, and not in service yet. */
   readonly booting: number
   /** For how long those have been booting, on average. */
   readonly bootedSeconds: number
@@ -16,17 +16,29 @@ export type Capacity = {
 /** Launches that have not arrived yet, the oldest first. */
 export type Launches = readonly { readonly at: number; readonly count: number }[]
 
-/** Those that still boot: the oldest arrive first; more than were known have just been launched. */
-export function stillBooting(known: Launches, booting: number, now: number): Launches {
+/**
+ * The instances that stay. A source may count those that drain or are doomed as in service or
+ * apart from it; the desired capacity tells which, for what is in service or pending exceeds it by
+ * none but those that leave. What is desired and not there is on its way.
+ */
+export function staying(sensed: Sensed): Pick<Capacity, 'working' | 'booting'> {
+  const { inService, pending, draining, doomed, desired } = sensed
+  const wanted = Math.max(0, desired - doomed)
+  const leaving = Math.max(0, Math.min(draining + doomed, inService + pending - wanted))
+  const working = Math.max(0, inService - leaving)
+  return { working, booting: Math.max(pending, wanted - working) }
+}
+
+/** Those that still boot: the oldest arrive first, and those not known were launched at `since`. */
+export function stillBooting(known: Launches, booting: number, since: number): Launches {
   let left = booting
   const kept: { at: number; count: number }[] = []
-  for (let index = known.length - 1; index >= 0 && left > 0; index--) {
-    const launch = known[index]
-    if (!launch) break
-    kept.unshift({ at: launch.at, count: Math.min(launch.count, left) })
-    left -= launch.count
+  for (const { at, count } of known.toReversed()) {
+    if (left <= 0) break
+    kept.unshift({ at, count: Math.min(count, left) })
+    left -= count
   }
-  return left > 0 ? [...kept, { at: now, count: left }] : kept
+  return left > 0 ? [...kept, { at: since, count: left }] : kept
 }
 
 export function bootedSeconds(launches: Launches, now: number): number {
@@ -38,50 +50,31 @@ export function bootedSeconds(launches: Launches, now: number): number {
   return count === 0 ? 0 : sum / count
 }
 
-/**
- * The instances that stay. A source may count those that drain or are doomed as in service or
- * apart from it; the group's desired capacity tells which, for in service and pending never exceed
- * it but by those that leave.
- */
-export function capacityOf(sensed: Sensed): Omit<Capacity, 'bootedSeconds'> {
-  const { inService, pending, draining, doomed, desired } = sensed
-  const leaving = draining + doomed
-  const beyond = inService + pending - (desired - doomed)
-  const counted = Math.max(0, Math.min(leaving, beyond))
-  return { working: Math.max(0, inService - counted), booting: pending }
-}
-
 /** Tasks that run on instances that stay: never more than these have slots. */
-export function runningOf(sensed: Sensed, capacity: Pick<Capacity, 'working'>, slots: number): number {
+export function runningOf(sensed: Sensed, working: number, slots: number): number {
   // A draining instance runs at least one task, or it would have left; on average half its slots.
   const elsewhere = sensed.draining * ((slots + 1) / 2) + sensed.doomed * slots
-  const most = capacity.working * slots
-  return Math.max(0, Math.min(most, sensed.notVisible - elsewhere))
+  return Math.max(0, Math.min(working * slots, sensed.notVisible - elsewhere))
 }
 
 /** Adds what came between two looks to the minutes in which it came. */
 export function addArrivals(
   last: Recent | null,
-  fromSeconds: number,
-  untilSeconds: number,
+  from: number,
+  until: number,
   arrivals: number,
 ): Recent {
-  const minute = Math.floor(untilSeconds / 60) * 60
-  const counts = last ? [...last.counts] : [0]
-  const before = last?.minute ?? minute
-  for (let start = before; start < minute; start += 60) {
-    counts.push(0)
-    // A pause of hours leaves nothing to keep.
-    if (minute - start > recentMinutesMax * 60) start = minute - recentMinutesMax * 60
-  }
-  const span = untilSeconds - fromSeconds
+  const minute = Math.floor(until / 60) * 60
+  const passed = last ? Math.max(0, (minute - last.minute) / 60) : 0
+  const fresh = Math.min(passed, recentMinutesMax)
+  const counts = last ? [...last.counts, ...Array<number>(fresh).fill(0)] : [0]
+  const span = until - from
   for (let index = counts.length - 1; index >= 0; index--) {
     const start = minute - (counts.length - 1 - index) * 60
-    const overlap = Math.min(start + 60, untilSeconds) - Math.max(start, fromSeconds)
+    const overlap = Math.min(start + 60, until) - Math.max(start, from)
     if (overlap > 0) counts[index] = (counts[index] ?? 0) + (arrivals * overlap) / span
-    if (start <= fromSeconds) break
+    if (start <= from) break
   }
-  if (span <= 0) counts[counts.length - 1] = (counts.at(-1) ?? 0) + arrivals
   return { minute, counts: counts.slice(-recentMinutesMax) }
 }
 
@@ -99,14 +92,16 @@ export function ageOfOldest({ minute, counts }: Recent, now: number, waiting: nu
   return now - minute + (counts.length - 1) * 60
 }
 
-/** What was run and what was done, of late: mean service time is the one over the other. */
+/** What was run and what was done of late: mean service time is the one over the other. */
 export type Service = { readonly busySeconds: number; readonly done: number }
 
-// Weight of the configured or forecast service time, in tasks: a handful of long ones says little.
+export const nothingDone: Service = { busySeconds: 0, done: 0 }
+
+// Weight of what was known before, in tasks: a handful of long ones says little.
 const priorTasks = 30
-// What was measured counts half after this long, or after so many tasks where they are few.
+// What was measured counts half after this long, but not before enough of it is there.
 const serviceHalfLifeSeconds = 6 * 3_600
-const serviceHalfLifeTasks = 200
+const doneLeast = 200
 
 export function learnService(
   { busySeconds, done }: Service,
@@ -114,27 +109,24 @@ export function learnService(
   seconds: number,
   deleted: number,
 ): Service {
-  const fade = done > serviceHalfLifeTasks ? 0.5 ** (seconds / serviceHalfLifeSeconds) : 1
+  const fade = done > doneLeast ? 0.5 ** (seconds / serviceHalfLifeSeconds) : 1
   return { busySeconds: busySeconds * fade + running * seconds, done: done * fade + deleted }
 }
 
-/** By Little's law, with the prior where little was seen. */
+/** By Little's law, with what was known before where little was seen. */
 export const serviceSeconds = (service: Service, prior: number) =>
   (service.busySeconds + priorTasks * prior) / (service.done + priorTasks)
 
-/** Arrivals since the last look: read, or what the counts and what was done say. */
+/** Arrivals since the last look: read, or what the counts and what was done since say. */
 export function arrivalsSince(
   sensed: Sensed,
-  before: { readonly visible: number; readonly notVisible: number; readonly delayed: number },
+  before: Pick<Sensed, 'visible' | 'notVisible' | 'delayed'>,
+  running: number,
   seconds: number,
-  runningMean: number,
   service: number,
 ): number {
   if (sensed.sent !== null) return sensed.sent
-  const done = sensed.deleted ?? (runningMean * seconds) / service
-  const grown =
-    sensed.visible - before.visible + sensed.notVisible - before.notVisible
-  return Math.max(0, grown + done)
+  const done = sensed.deleted ?? (running * seconds) / service
+  const grown = sensed.visible - before.visible + sensed.notVisible - before.notVisible
+  return Math.max(0, grown + sensed.delayed - before.delayed + done)
 }
-
-export const tasksOf = (workload: Workload, instances: number) => instances * workload.slots

@@ -1,57 +1,36 @@
 import type { Forecast } from './predict.ts'
-import { type Capacity, runningOf } from './rates.ts'
-import type { Constants, Sensed, Workload } from './types.ts'
+import type { Capacity } from './rates.ts'
+import type { Constants, Workload } from './types.ts'
 
 /**
  * The sizing rule: how many instances a queue needs, from where its tasks are, what is foreseen and
  * how long a task and a boot take. All of it is arithmetic on one look and a short memory.
  */
 
-// Boots differ: nearly all are over by then.
-export const bootsLate = 1.2
-
-/** How far ahead a launch must look: until what the next look launches could have booted. */
-export const aheadOf = ({ bootSeconds, tickSeconds }: Workload) =>
-  bootsLate * bootSeconds + tickSeconds
-
-// Where the whole promise may be spent on waiting, arrivals still matter this share of a boot
-// ahead: less for what is launched, more for what is kept, so that the two do not chase each other.
-const leastAheadUp = 0.5
-const leastAheadKeep = 0.9
-
-/** What the rule remembers: the needs of late that nothing newer exceeds, the newest last. */
-export type Needs = readonly { readonly at: number; readonly instances: number }[]
-
 export type Picture = {
   readonly visible: number
   readonly running: number
   readonly capacity: Capacity
   /** For how long the oldest waiting task has waited. */
-  readonly age: number
+  readonly ageSeconds: number
   readonly serviceSeconds: number
   readonly foreseen: Forecast
 }
 
+/** What the rule remembers: the needs of late that nothing newer exceeds, the newest last. */
+export type Needs = readonly { readonly at: number; readonly instances: number }[]
+
 export type Size = {
+  /** To have, before min and max. */
   readonly instances: number
-  /** Fewer would be too few at present. */
-  readonly up: number
-  readonly floor: number
+  /** Fewer would be too few. */
+  readonly least: number
+  /** More than this may go. */
+  readonly keep: number
   readonly needs: Needs
 }
 
-export function pictureOf(
-  sensed: Sensed,
-  capacity: Capacity,
-  slots: number,
-  age: number,
-  serviceSeconds: number,
-  foreseen: Forecast,
-): Picture {
-  const running = runningOf(sensed, capacity, slots)
-  return { visible: sensed.visible, running, capacity, age, serviceSeconds, foreseen }
-}
-
+/** How many instances to have, between what is needed and what was needed of late. */
 export function size(
   workload: Workload,
   constants: Constants,
@@ -59,15 +38,27 @@ export function size(
   before: Needs,
   now: number,
 ): Size {
-  const have = picture.capacity.working + picture.capacity.booting
   const rule = { workload, constants, picture }
-  const up = launched(rule)
+  const have = picture.capacity.working + picture.capacity.booting
+  const least = launched(rule)
   const kept = needed(rule, constants.release * constants.spend, leastAheadKeep)
-  const needs = remember(before, now, Math.max(kept, up), constants.holdSeconds)
-  const floor = needs[0]?.instances ?? 0
-  const instances = up > have ? up : Math.min(have, Math.max(up, floor))
-  return { instances, up, floor, needs }
+  const needs = remember(before, now, Math.max(kept, least), constants.holdSeconds)
+  const keep = needs[0]?.instances ?? least
+  return { instances: Math.max(least, Math.min(have, keep)), least, keep, needs }
 }
+
+// Boots differ: nearly all are over by this much of their mean.
+const bootsLate = 1.2
+
+const leadOf = ({ bootSeconds }: Workload) => bootsLate * bootSeconds
+
+/** How far ahead a launch must look: until what the next look launches could have booted. */
+export const aheadOf = (workload: Workload) => leadOf(workload) + workload.tickSeconds
+
+// Where all of that may be spent on waiting, arrivals still matter this share of a boot ahead:
+// less for what is launched, more for what is kept, so that the two do not chase each other.
+const leastAheadUp = 0.5
+const leastAheadKeep = 0.9
 
 type Rule = {
   readonly workload: Workload
@@ -75,78 +66,80 @@ type Rule = {
   readonly picture: Picture
 }
 
-/** Arrivals within the next seconds, with the margin. */
-function arriving({ workload, constants, picture: { foreseen } }: Rule, seconds: number): number {
-  const share = (foreseen.arrivals * seconds) / aheadOf(workload)
-  return share + constants.margin * Math.sqrt(foreseen.dispersion * share)
-}
+/** Seconds of arrivals that must be provided for now, when each may wait `waits`. */
+const horizonOf = (workload: Workload, waits: number, least: number) =>
+  Math.max(aheadOf(workload) - waits, least * leadOf(workload))
 
-const aheadFor = ({ bootSeconds, tickSeconds }: Workload, waits: number, least: number) => {
-  const lead = bootsLate * bootSeconds
-  return Math.max(lead + tickSeconds - waits, least * lead)
+/** Arrivals within so many seconds, with the margin. */
+function arriving({ workload, constants, picture: { foreseen } }: Rule, seconds: number): number {
+  const mean = (foreseen.arrivals * seconds) / aheadOf(workload)
+  return mean + constants.margin * Math.sqrt(foreseen.dispersion * mean)
 }
 
 // Rounding up must not make two of 1.0000000001.
-const whole = (value: number) => Math.ceil(value - 1e-9)
+const wholeUp = (value: number) => Math.ceil(value - 1e-9)
+
+/** Tasks that one slot starts within so many seconds, with the one that it has now. */
+const perSlot = (seconds: number, { serviceSeconds }: Picture) =>
+  1 + Math.max(0, seconds) / serviceSeconds
 
 /**
  * Instances with which all that is there, and all that comes before a later launch could help,
- * starts within the share of the promise that is spent: "tasks per slot".
+ * starts in time when that share of the promise is spent on waiting: "tasks per slot".
  */
-function needed(rule: Rule, spend: number, least: number): number {
+function needed(rule: Rule, spend: number, leastAhead: number): number {
   const { workload, picture } = rule
   const waits = spend * workload.startWithinSeconds
-  const h = aheadFor(workload, waits, least)
-  const tasks = picture.visible + picture.running + arriving(rule, h)
-  return whole(tasks / (workload.slots * (1 + (h + waits) / picture.serviceSeconds)))
+  const horizon = horizonOf(workload, waits, leastAhead)
+  const tasks = picture.visible + picture.running + arriving(rule, horizon)
+  return wholeUp(tasks / (workload.slots * perSlot(horizon + waits, picture)))
 }
 
-/** The same for a launch, where slots that boot count from when they are ready only. */
+/** The most that either view of the lack asks for; never more than a slot for each task. */
 function launched(rule: Rule): number {
   const { workload, constants, picture } = rule
-  const most = picture.visible + picture.running + arriving(rule, aheadOf(workload))
+  const tasks = picture.visible + picture.running + arriving(rule, aheadOf(workload))
   return Math.min(
-    whole(most / workload.slots),
-    Math.max(
-      needed(rule, constants.spend, leastAheadUp),
-      lacking(rule),
-      waiting(rule),
-    ),
+    wholeUp(tasks / workload.slots),
+    Math.max(needed(rule, constants.spend, leastAheadUp), lacking(rule), waiting(rule)),
   )
 }
 
-
-/** With what the slots that are there and those that boot will not have started by then. */
+/** With what is there too late or not at all, where slots that boot count once they are ready. */
 function lacking(rule: Rule): number {
   const { workload, constants, picture } = rule
   const { working, booting, bootedSeconds } = picture.capacity
   const waits = constants.spend * workload.startWithinSeconds
-  const h = aheadFor(workload, waits, leastAheadUp)
-  const lead = bootsLate * workload.bootSeconds
-  const startedBy = (bootLeft: number) =>
-    1 + Math.max(0, h + waits - Math.max(0, bootLeft)) / picture.serviceSeconds
-  const each = startedBy(lead)
-  const own = working * startedBy(0) + booting * startedBy(lead - bootedSeconds)
-  const lack = picture.visible + picture.running + arriving(rule, h) - own * workload.slots
-  return lack > 0 ? working + booting + whole(lack / (workload.slots * each)) : 0
+  const horizon = horizonOf(workload, waits, leastAheadUp)
+  const by = horizon + waits
+  const lead = leadOf(workload)
+  const soon = booting * perSlot(by - Math.max(0, lead - bootedSeconds), picture)
+  const started = (working * perSlot(by, picture) + soon) * workload.slots
+  const lack = picture.visible + picture.running + arriving(rule, horizon) - started
+  if (lack <= 0) return 0
+  return working + booting + wholeUp(lack / (workload.slots * perSlot(by - lead, picture)))
 }
 
-// A promise that is hardly longer than a boot leaves no time to count on slots that free up.
+// A promise much shorter than a boot is not to be kept by launching for what waits already.
 const bootsPromised = 0.8
+// Of tasks that are to end by a moment so many standard deviations fewer are counted on: with long
+// tasks on few slots, chance keeps them all busy for longer than the mean says.
+const endsDoubted = 0.5
 
 /** With a new slot for each waiting task that no present or booting one can start in time. */
 function waiting({ workload, constants, picture }: Rule): number {
   const { slots, bootSeconds, startWithinSeconds } = workload
   if (startWithinSeconds <= bootsPromised * bootSeconds) return 0
-  const { visible, running, age, serviceSeconds } = picture
+  const { visible, running, ageSeconds, serviceSeconds } = picture
   const { working, booting, bootedSeconds } = picture.capacity
-  const x = Math.max(constants.grace * startWithinSeconds - age / 2, bootSeconds)
-  const startedBy = (bootLeft: number) =>
-    slots * (1 + Math.max(0, x - Math.max(0, bootLeft)) / serviceSeconds)
-  const each = startedBy(bootSeconds)
+  const by = Math.max(constants.grace * startWithinSeconds - ageSeconds / 2, bootSeconds)
   const free = working * slots - running
-  const short = visible - free - (working * slots * x) / serviceSeconds - booting * startedBy(bootSeconds - bootedSeconds)
-  return short > 0 ? working + booting + whole(short / each) : 0
+  const ends = (working * slots * by) / serviceSeconds
+  const sure = Math.max(0, ends - endsDoubted * Math.sqrt(ends))
+  const soon = booting * slots * perSlot(by - Math.max(0, bootSeconds - bootedSeconds), picture)
+  const late = visible - free - sure - soon
+  if (late <= 0) return 0
+  return working + booting + wholeUp(late / (slots * perSlot(by - bootSeconds, picture)))
 }
 
 function remember(needs: Needs, now: number, instances: number, holdSeconds: number): Needs {

@@ -1,72 +1,123 @@
+import { type Budget, fullBudget, spend, strained } from './budget.ts'
 import { foresee, type Seen } from './foresee.ts'
 import type { Forecast } from './predict.ts'
-import { ageOfOldest, arrivalsSince, bootedSeconds, capacityOf, type Launches, stillBooting, learnService, type Service, serviceSeconds } from './rates.ts'
-import { type Needs, pictureOf, size } from './size.ts'
+import {
+  ageOfOldest,
+  arrivalsSince,
+  bootedSeconds,
+  type Launches,
+  learnService,
+  nothingDone,
+  runningOf,
+  type Service,
+  serviceSeconds,
+  staying,
+  stillBooting,
+} from './rates.ts'
+import { type Needs, type Picture, type Size, size } from './size.ts'
 import type { Constants, Outlook, Sensed, Workload } from './types.ts'
+import { type Verdict, verdictOf } from './verdict.ts'
 
-/** One look at a queue: what is remembered of it, and the capacity that follows. */
-
+/** What is remembered of a queue from look to look. */
 export type Memory = {
   readonly at: number
   readonly counts: Pick<Sensed, 'visible' | 'notVisible' | 'delayed'>
-  readonly inFlightMost: number
+  /** Tasks that ran, leaving instances included. */
+  readonly running: number
   readonly seen: Seen
   readonly service: Service
   readonly needs: Needs
-  readonly budget: Budget
   readonly launches: Launches
+  readonly budget: Budget
+  /** Since when every look found the queue empty; null when the last did not. */
+  readonly emptySince: number | null
+  /** Since when messages wait, slots are free and nothing is done; null when that is not so. */
+  readonly stuckSince: number | null
 }
 
-/** Tasks started of late, and how many of them late. */
-export type Budget = { readonly started: number; readonly late: number }
-
-export type Step = {
-  readonly desired: number
-  readonly foreseen: Forecast
+export type Step = Verdict & {
+  /** Tasks a second that are foreseen. */
+  readonly rate: number
   readonly serviceSeconds: number
-  readonly up: number
-  readonly floor: number
+  readonly foreseen: Forecast
+  readonly ageSeconds: number
+  readonly constants: Constants
+  readonly sized: Size
   readonly memory: Memory
 }
 
-export function step(workload: Workload, outlook: Outlook, sensed: Sensed, memory: Memory | null): Step {
+/** One look at a queue: the capacity that follows, why, and what to remember. */
+export function step(
+  workload: Workload,
+  outlook: Outlook,
+  sensed: Sensed,
+  memory: Memory | null,
+): Step {
   const { now } = sensed
-  const seconds = memory ? now - memory.at : workload.tickSeconds
-  const capacity = capacityOf(sensed)
-  const runningAll = Math.min(sensed.notVisible, (capacity.working + sensed.draining + sensed.doomed) * workload.slots)
-  const service = learnService(
-    memory?.service ?? { busySeconds: 0, done: 0 },
-    memory && sensed.deleted !== null ? (memory.inFlightMost + runningAll) / 2 : 0,
-    seconds,
-    sensed.deleted ?? 0,
-  )
-  const mean = serviceSeconds(service, outlook.serviceSeconds ?? workload.taskSeconds)
-  const came = memory ? arrivalsSince(sensed, memory.counts, seconds, memory.inFlightMost, mean) : (sensed.sent ?? 0)
-  const { seen, foreseen } = foresee(workload, outlook.profiles, memory?.seen ?? null, { from: now - seconds, now, came })
-  const age = ageOfOldest(seen.recent, now, sensed.visible)
-  const budget = spendBudget(memory?.budget ?? { started: 0, late: 0 }, seconds, Math.max(0, came - (sensed.visible - (memory?.counts.visible ?? 0))), age > workload.startWithinSeconds)
+  const capacity = staying(sensed)
+  const learned = learn(workload, outlook, sensed, memory)
+  const { seen, foreseen } = foresee(workload, outlook.profiles, memory?.seen ?? null, learned)
+  const ageSeconds = ageOfOldest(seen.recent, now, sensed.visible)
+  const constants = strained(outlook.constants, memory?.budget ?? fullBudget)
   const launches = stillBooting(memory?.launches ?? [], capacity.booting, memory?.at ?? now)
-  const constants = strained(outlook.constants, budget)
-  const picture = pictureOf(sensed, { ...capacity, bootedSeconds: bootedSeconds(launches, now) }, workload.slots, age, mean, foreseen)
-  const { instances, up, floor, needs } = size(workload, constants, picture, memory?.needs ?? [], now)
-  const desired = Math.min(workload.max, Math.max(workload.min, instances) + sensed.doomed)
-  const { visible, notVisible, delayed } = sensed
-  return {
-    desired, foreseen, serviceSeconds: mean, up, floor,
-    memory: { at: now, counts: { visible, notVisible, delayed }, inFlightMost: runningAll, seen, service, needs, budget, launches },
+  const picture: Picture = {
+    visible: sensed.visible,
+    running: runningOf(sensed, capacity.working, workload.slots),
+    capacity: { ...capacity, bootedSeconds: bootedSeconds(launches, now) },
+    ...{ ageSeconds, foreseen, serviceSeconds: learned.mean },
   }
+  const sized = size(workload, constants, picture, memory?.needs ?? [], now)
+  const next: Memory = {
+    at: now,
+    counts: { visible: sensed.visible, notVisible: sensed.notVisible, delayed: sensed.delayed },
+    running: learned.running,
+    service: learned.service,
+    ...{ seen, launches, needs: sized.needs },
+    budget: spend(memory?.budget ?? fullBudget, {
+      seconds: now - learned.from,
+      started: Math.max(0, learned.came - sensed.visible + (memory?.counts.visible ?? 0)),
+      areLate: ageSeconds > workload.startWithinSeconds,
+    }),
+    emptySince: isEmpty(sensed) ? (memory?.emptySince ?? now) : null,
+    stuckSince: isStuck(workload, sensed, capacity.working) ? (memory?.stuckSince ?? now) : null,
+  }
+  const wasEmpty = memory !== null && memory.emptySince !== null
+  const verdict = verdictOf({
+    ...{ workload, constants, sensed, picture, sized, wasEmpty },
+    memory: next,
+  })
+  const rate = foreseen.arrivals / foreseen.seconds
+  const told = { rate, serviceSeconds: learned.mean, foreseen, ageSeconds, constants, sized }
+  return { ...verdict, ...told, memory: next }
 }
 
-const budgetHalfLifeSeconds = 12 * 3_600
-const lateShareMax = 0.004
-const startedLeast = 250
-
-export function spendBudget({ started, late }: Budget, seconds: number, since: number, isLate: boolean): Budget {
-  const fade = 0.5 ** (seconds / budgetHalfLifeSeconds)
-  return { started: started * fade + since, late: late * fade + (isLate ? since : 0) }
+/** What came since the last look, and how long a task takes. */
+function learn(workload: Workload, outlook: Outlook, sensed: Sensed, memory: Memory | null) {
+  const { now } = sensed
+  const prior = outlook.serviceSeconds ?? workload.taskSeconds
+  const { working } = staying(sensed)
+  const slots = (working + sensed.draining + sensed.doomed) * workload.slots
+  const running = Math.min(sensed.notVisible, slots)
+  if (!memory) {
+    const from = now - workload.tickSeconds
+    return { now, from, came: sensed.sent ?? 0, running, service: nothingDone, mean: prior }
+  }
+  const seconds = now - memory.at
+  // What ran in between is half of what ran then and runs now; unknown, it teaches nothing.
+  const service =
+    sensed.deleted === null
+      ? memory.service
+      : learnService(memory.service, (memory.running + running) / 2, seconds, sensed.deleted)
+  const mean = serviceSeconds(service, prior)
+  const came = arrivalsSince(sensed, memory.counts, memory.running, seconds, mean)
+  return { now, from: memory.at, came, running, service, mean }
 }
 
-export function strained(constants: Constants, { started, late }: Budget): Constants {
-  if (late <= lateShareMax * started || started < startedLeast) return constants
-  return { ...constants, spend: Math.max(0.1, constants.spend - 0.1), margin: constants.margin + 1 }
-}
+const isEmpty = ({ visible, notVisible }: Sensed) => visible + notVisible === 0
+
+/** Messages wait, slots are free and nothing is done: the workers do not take what is there. */
+const isStuck = ({ slots }: Workload, sensed: Sensed, working: number) =>
+  working > 0 &&
+  sensed.visible > 0 &&
+  sensed.notVisible < working * slots &&
+  (sensed.deleted ?? 0) === 0

@@ -10,8 +10,6 @@ export type Sensed = {
   /** Running, prefetched, held for a countdown or orphaned. */
   readonly notVisible: number
   readonly delayed: number
-  /** Of the oldest message, by CloudWatch; null where it was not read. */
-  readonly oldestAge: number | null
   /** Messages sent and deleted since the last look; null where they were not read. */
   readonly sent: number | null
   readonly deleted: number | null
@@ -44,12 +42,24 @@ export type Constants = {
   readonly spend: number
   /** Standard deviations of the forecast's error that the rule provides for. */
   readonly margin: number
-  /** What is removed must not have been wanted by the rule with this share of `spend` either. */
+  /** What is removed must not be wanted with this share of `spend` either. */
   readonly release: number
   /** For how long nothing is removed that was wanted. */
   readonly holdSeconds: number
   /** The share of the promise within which every waiting task must have a slot. */
   readonly grace: number
+}
+
+/**
+ * What a queue has before anything was rehearsed. Measured on thirteen real workloads: the one set
+ * with which all but one keep their promise at little more than what a rehearsal finds.
+ */
+export const firstConstants: Constants = {
+  spend: 0.8,
+  margin: 1.4,
+  release: 0.6,
+  holdSeconds: 120,
+  grace: 1,
 }
 
 /** Arrivals to come by one predictor: how many in each step from a moment on. */
@@ -68,11 +78,8 @@ export type Outlook = {
   readonly serviceSeconds: number | null
 }
 
-/** What a queue has before anything was rehearsed. */
-export const firstConstants: Constants = {
-  spend: 0.7,
-  margin: 2.2,
-  release: 0.7,
-  holdSeconds: 360,
-  grace: 1,
+export const noOutlook: Outlook = {
+  profiles: {},
+  constants: firstConstants,
+  serviceSeconds: null,
 }
