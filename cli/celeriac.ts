@@ -1,8 +1,10 @@
 #!/usr/bin/env node
 import { Command, InvalidArgumentError } from 'commander'
+import { parseDuration } from '../shared/duration.ts'
 import { check } from './check.ts'
 import { couldNotRun, doctor, doctorHelp } from './doctor.ts'
 import { invoke } from './invoke.ts'
+import { addShadow } from './shadow.ts'
 import { simulateTalk } from './simulate.ts'
 
 const wholeNumber = (text: string) => {
@@ -15,6 +17,18 @@ const hoursNumber = (text: string) => {
   const value = Number(text)
   if (!(value > 0 && value <= 24 * 14))
     throw new InvalidArgumentError('Not between 0 and 336 hours.')
+  return value
+}
+
+const secondsOf = (text: string) => {
+  const value = parseDuration(text)
+  if (value === null) throw new InvalidArgumentError("Not a time such as '90s', '5m' or '2h'.")
+  return value
+}
+const positive = (text: string) => {
+  const value = Number(text)
+  if (!(value >= 0 && Number.isFinite(value)) || text.trim() === '')
+    throw new InvalidArgumentError('Not a number, 0 or more.')
   return value
 }
 
@@ -78,6 +92,8 @@ program
   // A wrong option is no finding.
   .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : couldNotRun))
   .action(doctor)
+
+addShadow(program, { seconds: secondsOf, whole: wholeNumber, number: positive })
 
 try {
   await program.parseAsync()

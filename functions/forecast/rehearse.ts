@@ -32,8 +32,8 @@ export const keptLeast = 0.998
 
 // As many tasks as a replay gets through in some 30 ms; of more, each stands for several.
 const unitsMax = 60_000
-// Work that a search may take, in tasks and ticks: about two seconds on one core.
-const workMax = 3_500_000
+// Work that a search may take, in tasks and ticks: a second and a half on one core.
+const workMax = 2_500_000
 
 /** What each constant may be. */
 const choices: { readonly [Name in keyof Constants]: readonly number[] } = {
@@ -127,17 +127,17 @@ function neighbour(list: readonly number[], value: number, direction: number): n
   return list[list.indexOf(value) + direction]
 }
 
-// Of two that keep it, a task late in a thousand is worth this many thousandths of the price:
-// what is kept with room to spare is kept on other days too.
+// A task late in a thousand is worth this many thousandths of the price: what is kept with room to
+// spare is kept on other days too.
 const lateCosts = 10
-const priceOf = ({ kept, instanceHours }: Outcome) => instanceHours * (1 + lateCosts * (1 - kept))
+// Beyond what may be late it is worth ten times as much; more would buy the last task at any price
+// on days that nothing could have kept.
+const tooLateCosts = 100
 
-/** Keeping the promise comes first, then the price. */
-function isBetter(a: Outcome, b: Outcome): boolean {
-  const [aKeeps, bKeeps] = [a.kept >= keptLeast, b.kept >= keptLeast]
-  if (aKeeps !== bKeeps) return aKeeps
-  return aKeeps ? priceOf(a) < priceOf(b) : a.kept > b.kept
-}
+export const priceOf = ({ kept, instanceHours }: Outcome) =>
+  instanceHours * (1 + lateCosts * (1 - kept) + tooLateCosts * Math.max(0, keptLeast - kept))
+
+const isBetter = (a: Outcome, b: Outcome) => priceOf(a) < priceOf(b)
 
 // A bundle of instances must stay a small part of the group.
 const bundlesLeast = 30

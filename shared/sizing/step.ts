@@ -26,6 +26,8 @@ export type Memory = {
   readonly running: number
   readonly seen: Seen
   readonly service: Service
+  /** What that comes to. */
+  readonly serviceSeconds: number
   readonly needs: Needs
   readonly launches: Launches
   readonly budget: Budget
@@ -72,6 +74,7 @@ export function step(
     counts: { visible: sensed.visible, notVisible: sensed.notVisible, delayed: sensed.delayed },
     running: learned.running,
     service: learned.service,
+    serviceSeconds: learned.mean,
     ...{ seen, launches, needs: sized.needs },
     budget: spend(memory?.budget ?? fullBudget, {
       seconds: now - learned.from,
