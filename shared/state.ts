@@ -1,7 +1,9 @@
+import { deflateRawSync, inflateRawSync } from 'node:zlib'
 import { GetItemCommand, PutItemCommand } from '@aws-sdk/client-dynamodb'
 import * as z from 'zod/mini'
 import { type Deps, isAwsError } from './aws.ts'
 import type { Tick } from './events.ts'
+import type { Memory } from './sizing/step.ts'
 
 /**
  * What a shard remembers between runs, one item a shard: an explicit value, read at the start and
@@ -14,17 +16,40 @@ export type ShardMemory = {
   readonly queues: Readonly<Record<string, QueueMemory>>
 }
 
-export type QueueMemory = z.output<typeof queueMemory>
-const queueMemory = z.object({
-  /** Epoch milliseconds of the first of the unbroken readings that found the queue empty. */
+export type QueueMemory = Memory
+
+const counts = z.object({ visible: z.number(), notVisible: z.number(), delayed: z.number() })
+const list = z.array(z.number())
+const memorySchema = z.object({
+  at: z.number(),
+  since: z.number(),
+  counts,
+  running: z.number(),
+  seen: z.object({
+    recent: z.object({ minute: z.number(), counts: list }),
+    errors: z.object({
+      squares: list,
+      arrivals: z.number(),
+      weight: z.number(),
+      // What a predictor could not say is no number, which JSON has as null.
+      open: z.nullable(
+        z.object({ from: z.number(), until: z.number(), says: z.array(z.nullable(z.number())) }),
+      ),
+    }),
+  }),
+  service: z.object({ busySeconds: z.number(), done: z.number() }),
+  serviceSeconds: z.number(),
+  needs: z.array(z.object({ at: z.number(), instances: z.number() })),
+  launches: z.array(z.object({ at: z.number(), count: z.number() })),
+  budget: z.object({ started: z.number(), late: z.number() }),
   emptySince: z.nullable(z.number()),
-  /** Since when less than the desired capacity was wanted, and the most of it in that time. */
-  surplus: z.nullable(z.object({ since: z.number(), most: z.number() })),
+  filledSince: z.nullable(z.number()),
+  stuckSince: z.nullable(z.number()),
 })
 
 const forgotten: ShardMemory = { version: 0, queues: {} }
 
-const bodySchema = z.record(z.string(), queueMemory)
+const bodySchema = z.record(z.string(), memorySchema)
 
 const keyOf = ({ shard, of }: Tick) => ({ pk: { S: `backlog#${shard}/${of}` } })
 
@@ -41,7 +66,7 @@ export async function readMemory(
   const { Item } = await deps.dynamodb.send(command, { abortSignal: deps.signal })
   if (!Item) return forgotten
   const version = Number(Item['version']?.N ?? 0)
-  const body = bodySchema.safeParse(parseJson(Item['queues']?.S ?? ''))
+  const body = bodySchema.safeParse(parseJson(unpacked(Item['queues']?.B)))
   return { version, queues: body.success ? body.data : {} }
 }
 
@@ -62,7 +87,7 @@ export async function writeMemory(
       ...keyOf(tick),
       version: { N: String(read.version + 1) },
       writer: { S: deps.runId },
-      queues: { S: JSON.stringify(queues) },
+      queues: { B: packed(queues) },
     },
     ConditionExpression: 'attribute_not_exists(pk) OR #version = :read OR #writer = :writer',
     ExpressionAttributeNames: { '#version': 'version', '#writer': 'writer' },
@@ -76,6 +101,24 @@ export async function writeMemory(
     return 'written'
   } catch (error) {
     if (isAwsError(error, 'ConditionalCheckFailedException')) return 'superseded'
+    throw error
+  }
+}
+
+// Hundredths are finer than any count is true, and a third of the digits.
+const rounded = (_: string, value: unknown) =>
+  typeof value === 'number' ? Math.round(value * 100) / 100 : value
+
+// An item holds 400 KB, and a shard hundreds of queues with an hour of arrivals each.
+const packed = (queues: ShardMemory['queues']) => deflateRawSync(JSON.stringify(queues, rounded))
+
+/** An item that cannot be read is none: its queues begin anew. */
+function unpacked(bytes: Uint8Array | undefined): string {
+  if (!bytes) return ''
+  try {
+    return inflateRawSync(bytes).toString()
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'Z_DATA_ERROR') return ''
     throw error
   }
 }

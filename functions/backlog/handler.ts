@@ -12,15 +12,16 @@ import {
 import { isLeaving, listDrains } from '../../shared/drains.ts'
 import { each } from '../../shared/each.ts'
 import { parseTick, type Tick } from '../../shared/events.ts'
-import { describeGroups, type Member, setDesired } from '../../shared/fleet.ts'
+import { describeGroups, type Group, type Member, setDesired } from '../../shared/fleet.ts'
 import { lambda } from '../../shared/lambda.ts'
 import { terminateHooks } from '../../shared/lifecycle.ts'
 import { publish } from '../../shared/metrics.ts'
 import type { Fleet } from '../../shared/queue-config.ts'
 import { queueUrl, readCounts } from '../../shared/queues.ts'
 import { shardOf } from '../../shared/shards.ts'
-import { type QueueMemory, readMemory, type ShardMemory, writeMemory } from '../../shared/state.ts'
-import { type Decided, decide } from './decide.ts'
+import { noOutlook } from '../../shared/sizing/types.ts'
+import { readMemory, type ShardMemory, writeMemory } from '../../shared/state.ts'
+import { type Decided, type Decision, decide } from './decide.ts'
 import {
   errorOf,
   type Failure,
@@ -61,13 +62,16 @@ async function gather(deps: Deps, fleet: Fleet, tick: Tick, now: number) {
     const counts = await readCounts(deps, queueUrl(queue.sqs, group.arn))
     const remembered = memory.queues[queue.name] ?? null
     const draining = group.members.filter((member) => isDraining(member, leaving)).length
-    const snapshot = { counts, group, draining, hooked: true, remembered }
-    const asks = decide(queue, snapshot, now).reason === 'surplus'
+    const snapshot = { counts, group, draining, hooked: true, outlook: noOutlook, remembered }
+    const asks = lowersWhileBusy(decide(queue, snapshot, now), group)
     return { queue, snapshot: { ...snapshot, hooked: asks && (await isHooked(deps, group.name)) } }
   })
   const measured = outcomes.flatMap((outcome) => ('value' in outcome ? [outcome.value] : []))
   return { memory, measured, failures: failuresOf(outcomes, 'measure') }
 }
+
+const lowersWhileBusy = (decision: Decision, group: Group) =>
+  decision.kind === 'resize' && decision.desired < group.desired && decision.reason !== 'idle'
 
 const isDraining = ({ id, kind }: Member, leaving: ReadonlySet<string>) =>
   kind === 'inService' && leaving.has(id)
@@ -79,9 +83,7 @@ const isHooked = async (deps: Deps, group: string) =>
 /** The write of the memory comes first: of two runs at once, only the one that wrote it acts. */
 async function act(deps: Deps, tick: Tick, memory: ShardMemory, decided: readonly Decided[]) {
   const remembered = decided.flatMap(({ queue, decision }) =>
-    decision.kind !== 'unreadable' && isWorthKeeping(decision.memory)
-      ? [[queue.name, decision.memory]]
-      : [],
+    decision.kind === 'unreadable' ? [] : [[queue.name, decision.memory]],
   )
   const written = await writeMemory(deps, tick, memory, Object.fromEntries(remembered))
   if (written === 'superseded') return { superseded: true, failures: [] }
@@ -91,9 +93,6 @@ async function act(deps: Deps, tick: Tick, memory: ShardMemory, decided: readonl
   })
   return { superseded: false, failures: failuresOf(outcomes, 'act') }
 }
-
-const isWorthKeeping = ({ emptySince, surplus }: QueueMemory) =>
-  emptySince !== null || surplus !== null
 
 /** Ends in error when any queue failed, after everything else has been said and done. */
 async function record(

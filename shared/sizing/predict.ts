@@ -43,7 +43,12 @@ export type Errors = {
   readonly squares: readonly number[]
   readonly arrivals: number
   readonly weight: number
-  readonly open: { readonly from: number; readonly until: number; readonly says: number[] } | null
+  readonly open: {
+    readonly from: number
+    readonly until: number
+    /** Null by who could not say. */
+    readonly says: readonly (number | null)[]
+  } | null
 }
 
 export const noErrors: Errors = {
@@ -88,13 +93,13 @@ export function profileSum(
   return sum
 }
 
-/** What each predictor says of the next seconds; NaN where it cannot say. */
+/** What each predictor says of the next seconds; null where it cannot say. */
 export function predictions(
   last: Recent,
   profiles: Readonly<Record<string, Profile>>,
   now: number,
   aheadSeconds: number,
-): number[] {
+): (number | null)[] {
   const has = last.counts.length * 60
   const rates = Object.values(recent).map((minutes) => {
     const span = Math.min(minutes * 60, has - 60 + (now - last.minute))
@@ -104,10 +109,10 @@ export function predictions(
   const level = span < 600 ? null : arrivalsOf(last, now, now - span, now)
   const seasonal = Object.keys(seasons).map((name) => {
     const profile = profiles[name]
-    if (!profile) return Number.NaN
+    if (!profile) return null
     const ahead = profileSum(profile, now, now + aheadSeconds)
     const before = level === null ? null : profileSum(profile, now - span, now)
-    if (ahead === null) return Number.NaN
+    if (ahead === null) return null
     return level === null || before === null ? ahead : ahead * scaleOf(level, before)
   })
   return [...rates, ...seasonal]
@@ -122,7 +127,13 @@ const scaleOf = (level: number, foreseen: number) =>
   Math.min(scaleMax, Math.max(1 / scaleMax, (level + levelPrior) / (foreseen + levelPrior)))
 
 /** Closes a window that is over and opens the next. */
-export function learn(errors: Errors, last: Recent, now: number, says: number[], ahead: number) {
+export function learn(
+  errors: Errors,
+  last: Recent,
+  now: number,
+  says: readonly (number | null)[],
+  ahead: number,
+) {
   const { open } = errors
   if (open === null) return { ...errors, open: { from: now, until: now + ahead, says } }
   if (now < open.until) return errors
@@ -130,9 +141,8 @@ export function learn(errors: Errors, last: Recent, now: number, says: number[],
   const fade = 0.5 ** ((now - open.from) / errorHalfLifeSeconds)
   return {
     squares: errors.squares.map((sum, index) => {
-      const said = open.says[index] ?? Number.NaN
-      // Who could not say is held to have said nothing would come.
-      const error = (Number.isNaN(said) ? 0 : said) - came
+      // Who could not say is held to have said that nothing would come.
+      const error = (open.says[index] ?? 0) - came
       return sum * fade + error * error
     }),
     arrivals: errors.arrivals * fade + came,
@@ -151,11 +161,14 @@ export type Forecast = {
 }
 
 /** What the best predictor says. */
-export function forecast(errors: Errors, says: readonly number[], seconds: number): Forecast {
+export function forecast(
+  errors: Errors,
+  says: readonly (number | null)[],
+  seconds: number,
+): Forecast {
   let [best, least] = [1, Number.POSITIVE_INFINITY]
   for (let index = 0; index < says.length; index++) {
-    const said = says[index] ?? Number.NaN
-    if (Number.isNaN(said)) continue
+    if (says[index] === null) continue
     const square = errors.squares[index] ?? 0
     const error = index < recentCount ? square * seasonalMustBeBetter : square
     if (error < least) [best, least] = [index, error]

@@ -21,6 +21,8 @@ import { type Verdict, verdictOf } from './verdict.ts'
 /** What is remembered of a queue from look to look. */
 export type Memory = {
   readonly at: number
+  /** Since when the queue was looked at without a long pause. */
+  readonly since: number
   readonly counts: Pick<Sensed, 'visible' | 'notVisible' | 'delayed'>
   /** Tasks that ran, leaving instances included. */
   readonly running: number
@@ -33,6 +35,8 @@ export type Memory = {
   readonly budget: Budget
   /** Since when every look found the queue empty; null when the last did not. */
   readonly emptySince: number | null
+  /** Since when none did. */
+  readonly filledSince: number | null
   /** Since when messages wait, slots are free and nothing is done; null when that is not so. */
   readonly stuckSince: number | null
 }
@@ -48,14 +52,18 @@ export type Step = Verdict & {
   readonly memory: Memory
 }
 
+// After a pause of that length the last look says nothing about this one.
+const pauseSeconds = 1_800
+
 /** One look at a queue: the capacity that follows, why, and what to remember. */
 export function step(
   workload: Workload,
   outlook: Outlook,
   sensed: Sensed,
-  memory: Memory | null,
+  remembered: Memory | null,
 ): Step {
   const { now } = sensed
+  const memory = remembered && now - remembered.at > pauseSeconds ? null : remembered
   const capacity = staying(sensed)
   const learned = learn(workload, outlook, sensed, memory)
   const { seen, foreseen } = foresee(workload, outlook.profiles, memory?.seen ?? null, learned)
@@ -71,22 +79,23 @@ export function step(
   const sized = size(workload, constants, picture, memory?.needs ?? [], now)
   const next: Memory = {
     at: now,
+    since: memory?.since ?? now,
     counts: { visible: sensed.visible, notVisible: sensed.notVisible, delayed: sensed.delayed },
     running: learned.running,
     service: learned.service,
     serviceSeconds: learned.mean,
     ...{ seen, launches, needs: sized.needs },
     budget: spend(memory?.budget ?? fullBudget, {
-      seconds: now - learned.from,
+      seconds: Math.max(0, now - learned.from),
       started: Math.max(0, learned.came - sensed.visible + (memory?.counts.visible ?? 0)),
       areLate: ageSeconds > workload.startWithinSeconds,
     }),
     emptySince: isEmpty(sensed) ? (memory?.emptySince ?? now) : null,
+    filledSince: isEmpty(sensed) ? null : memory ? (memory.filledSince ?? now) : 0,
     stuckSince: isStuck(workload, sensed, capacity.working) ? (memory?.stuckSince ?? now) : null,
   }
-  const wasEmpty = memory !== null && memory.emptySince !== null
   const verdict = verdictOf({
-    ...{ workload, constants, sensed, picture, sized, wasEmpty },
+    ...{ workload, constants, sensed, picture, sized },
     memory: next,
   })
   const rate = foreseen.arrivals / foreseen.seconds
@@ -105,7 +114,7 @@ function learn(workload: Workload, outlook: Outlook, sensed: Sensed, memory: Mem
     const from = now - workload.tickSeconds
     return { now, from, came: sensed.sent ?? 0, running, service: nothingDone, mean: prior }
   }
-  const seconds = now - memory.at
+  const seconds = Math.max(0, now - memory.at)
   // What ran in between is half of what ran then and runs now; unknown, it teaches nothing.
   const service =
     sensed.deleted === null

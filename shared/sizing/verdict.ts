@@ -47,10 +47,11 @@ type Seen = {
   readonly sensed: Sensed
   readonly picture: Picture
   readonly sized: Size
-  /** Whether the last look found the queue empty. */
-  readonly wasEmpty: boolean
   readonly memory: {
+    readonly at: number
+    readonly since: number
     readonly emptySince: number | null
+    readonly filledSince: number | null
     readonly stuckSince: number | null
     readonly launches: readonly { readonly at: number }[]
   }
@@ -80,6 +81,7 @@ export function verdictOf(seen: Seen): Verdict {
     return held ? answer(held, present) : answer(whyMore(seen), bounded)
   }
   if (bounded < present) {
+    if (isNew(seen)) return answer('settling', present)
     return isSettling(seen)
       ? answer('settling', Math.max(1, bounded))
       : answer(whyLess(seen), bounded)
@@ -100,6 +102,12 @@ function whyMore({ workload, constants, picture, sized, sensed }: Seen): Reason 
 const whyLess = ({ sensed }: Seen): Reason =>
   sensed.visible + sensed.notVisible === 0 ? 'idle' : 'surplus'
 
+// What was needed before the first look is not known: nothing goes until some looks have been.
+const newSeconds = 300
+
+const isNew = ({ constants, memory }: Seen) =>
+  memory.at - memory.since < Math.max(newSeconds, constants.holdSeconds)
+
 /** Whether the last instance would go on a single look that found nothing. */
 function isSettling({ sensed, memory, sized, workload }: Seen): boolean {
   if (Math.max(sized.instances, workload.min) > 0) return false
@@ -113,10 +121,11 @@ const stuckSecondsLeast = 300
 const stuckTasks = 6
 
 function whyNotMore(seen: Seen, present: number): Reason | null {
-  const { workload, sensed, picture, memory, wasEmpty } = seen
+  const { workload, sensed, picture, memory } = seen
   const tasks = sensed.visible + sensed.notVisible
   const canLookAgain = workload.tickSeconds <= secondLookShare * workload.startWithinSeconds
-  if (present === 0 && tasks <= phantomsMax && wasEmpty && canLookAgain) return 'settling'
+  const isFirst = sensed.now - (memory.filledSince ?? sensed.now) < workload.tickSeconds / 2
+  if (present === 0 && tasks <= phantomsMax && isFirst && canLookAgain) return 'settling'
   const stuckSeconds = Math.max(stuckSecondsLeast, stuckTasks * picture.serviceSeconds)
   if (memory.stuckSince !== null && sensed.now - memory.stuckSince > stuckSeconds) {
     return 'broken-workers'
