@@ -81,6 +81,10 @@ const costOf = ({ arrivals, foreseen }: Days) => arrivals.length + 2 * foreseen.
 
 type Try = { readonly constants: Constants; readonly outcome: Outcome }
 
+// As careful as it gets without waste: what this does not keep, no constants will.
+const careful: Constants = { spend: 0.35, margin: 3, release: 0.6, holdSeconds: 360, grace: 0.65 }
+
+/** The cheapest constants that keep the promise, or as much of it as can be kept. */
 export function search(run: (constants: Constants) => Outcome, cost: number): Rehearsed {
   const triesMax = Math.max(16, Math.min(120, Math.floor(workMax / cost)))
   const tried = new Map<string, Try>()
@@ -92,9 +96,11 @@ export function search(run: (constants: Constants) => Outcome, cost: number): Re
     tried.set(key, made)
     return made
   }
+  const most = attempt(careful).outcome.kept
+  const isBetter = (a: Outcome, b: Outcome) => priceOf(a, most) < priceOf(b, most)
   let best: Try | null = null
   for (const start of starts) {
-    const found = descend(attempt, attempt(start), () => tried.size >= triesMax)
+    const found = descend(attempt, isBetter, attempt(start), () => tried.size >= triesMax)
     if (best === null || isBetter(found.outcome, best.outcome)) best = found
   }
   const chosen = best ?? attempt(firstConstants)
@@ -102,7 +108,12 @@ export function search(run: (constants: Constants) => Outcome, cost: number): Re
 }
 
 /** Goes one constant after the other, step by step, as long as it gets better. */
-function descend(attempt: (constants: Constants) => Try, start: Try, isOver: () => boolean): Try {
+function descend(
+  attempt: (constants: Constants) => Try,
+  isBetter: (a: Outcome, b: Outcome) => boolean,
+  start: Try,
+  isOver: () => boolean,
+): Try {
   let best = start
   for (let moved = true; moved; ) {
     moved = false
@@ -130,14 +141,18 @@ function neighbour(list: readonly number[], value: number, direction: number): n
 // A task late in a thousand is worth this many thousandths of the price: what is kept with room to
 // spare is kept on other days too.
 const lateCosts = 10
-// Beyond what may be late it is worth ten times as much; more would buy the last task at any price
+// Beyond what may be late it is worth three times as much again; more would buy the last task at any price
 // on days that nothing could have kept.
-const tooLateCosts = 100
+const tooLateCosts = 30
 
-export const priceOf = ({ kept, instanceHours }: Outcome) =>
-  instanceHours * (1 + lateCosts * (1 - kept) + tooLateCosts * Math.max(0, keptLeast - kept))
+// Where the days were beyond the group's max, the last thousandths are not bought at any price.
+const roomBelowBest = 0.002
 
-const isBetter = (a: Outcome, b: Outcome) => priceOf(a) < priceOf(b)
+const priceOf = ({ kept, instanceHours }: Outcome, most: number) => {
+  const late = Math.max(0, most - kept)
+  const tooLate = Math.max(0, Math.min(keptLeast, most - roomBelowBest) - kept)
+  return instanceHours * (1 + lateCosts * late + tooLateCosts * tooLate)
+}
 
 // A bundle of instances must stay a small part of the group.
 const bundlesLeast = 30

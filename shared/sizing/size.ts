@@ -91,14 +91,29 @@ function needed(rule: Rule, spend: number, leastAhead: number): number {
   const { workload, picture } = rule
   const waits = spend * workload.startWithinSeconds
   const horizon = horizonOf(workload, waits, leastAhead)
-  const tasks = picture.visible + picture.running + arriving(rule, horizon)
+  const present = picture.visible + picture.running
+  if (present === 0 && canBeEmpty(rule)) return 0
+  const tasks = present + arriving(rule, horizon)
   return wholeUp(tasks / (workload.slots * perSlot(horizon + waits, picture)))
+}
+
+// Launch to work, and shutdown: what a return from zero costs beside the work.
+const shutdownSeconds = 30
+
+/** Whether an empty group serves the next task in time, and at less than an idle instance costs. */
+function canBeEmpty({ workload, picture: { foreseen } }: Rule): boolean {
+  const { startWithinSeconds, bootSeconds, tickSeconds } = workload
+  const inTime = leadOf(workload) + 2 * tickSeconds <= startWithinSeconds
+  const rate = foreseen.arrivals / foreseen.seconds
+  return inTime && rate * (bootSeconds + shutdownSeconds) < 1
 }
 
 /** The most that either view of the lack asks for; never more than a slot for each task. */
 function launched(rule: Rule): number {
   const { workload, constants, picture } = rule
-  const tasks = picture.visible + picture.running + arriving(rule, aheadOf(workload))
+  const present = picture.visible + picture.running
+  if (present === 0 && canBeEmpty(rule)) return 0
+  const tasks = present + arriving(rule, aheadOf(workload))
   return Math.min(
     wholeUp(tasks / workload.slots),
     Math.max(needed(rule, constants.spend, leastAheadUp), lacking(rule), waiting(rule)),
