@@ -11,6 +11,8 @@ export type Random = {
   /** By its mean and its coefficient of variation (standard deviation / mean). */
   logNormal(mean: number, cv: number): number
   poisson(mean: number): number
+  /** How many of so many come up, each with that probability. */
+  binomial(of: number, probability: number): number
 }
 
 /**
@@ -32,6 +34,10 @@ export function random(seed: number, stream: string): Random {
       return Math.exp(Math.log(mean) - variance / 2 + Math.sqrt(variance) * normal())
     },
     poisson: (mean) => (mean < 30 ? smallPoisson(mean, next) : largePoisson(mean, normal)),
+    binomial: (of, probability) =>
+      probability > 0.5
+        ? of - binomial(of, 1 - probability, { next, normal })
+        : binomial(of, probability, { next, normal }),
   }
 }
 
@@ -46,6 +52,25 @@ function smallPoisson(mean: number, next: () => number): number {
 /** The normal approximation: at a mean of 30 and more its error is far below the noise. */
 const largePoisson = (mean: number, normal: () => number) =>
   Math.max(0, Math.round(mean + Math.sqrt(mean) * normal()))
+
+type Draws = { readonly next: () => number; readonly normal: () => number }
+
+/** By the gaps between successes where they are few: exact; the normal approximation elsewhere. */
+function binomial(of: number, probability: number, { next, normal }: Draws): number {
+  const mean = of * probability
+  if (mean >= 30) {
+    const spread = Math.sqrt(mean * (1 - probability)) * normal()
+    return Math.min(of, Math.max(0, Math.round(mean + spread)))
+  }
+  if (probability <= 0) return 0
+  const failure = Math.log1p(-probability)
+  let count = 0
+  for (let at = gap(next, failure); at <= of; at += gap(next, failure)) count++
+  return count
+}
+
+/** Trials up to and including the next success. */
+const gap = (next: () => number, failure: number) => Math.floor(Math.log(1 - next()) / failure) + 1
 
 /** Small Fast Counting generator, 32 bits: passes PractRand and costs a few nanoseconds. */
 function sfc32(seed: number, stream: string): () => number {
