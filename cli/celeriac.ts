@@ -5,18 +5,12 @@ import { check } from './check.ts'
 import { couldNotRun, doctor, doctorHelp } from './doctor.ts'
 import { invoke } from './invoke.ts'
 import { addShadow } from './shadow.ts'
-import { simulateTalk } from './simulate.ts'
+import { addSimulate } from './simulate-command.ts'
 
 const wholeNumber = (text: string) => {
   const value = Number(text)
   if (!Number.isSafeInteger(value) || value < 0)
     throw new InvalidArgumentError('Not a whole number.')
-  return value
-}
-const hoursNumber = (text: string) => {
-  const value = Number(text)
-  if (!(value > 0 && value <= 24 * 14))
-    throw new InvalidArgumentError('Not between 0 and 336 hours.')
   return value
 }
 
@@ -56,16 +50,7 @@ program
   .option('--json', 'print JSON instead of a table')
   .action(invoke)
 
-program
-  .command('simulate')
-  .description(
-    'let the fleet of fleet.config.ts run for a day on the twin, with the real functions; ' +
-      'exits 1 when an invariant broke',
-  )
-  .option('--seed <number>', 'seed: the same one gives the same run, byte for byte', wholeNumber, 1)
-  .option('--hours <number>', 'how long, from midnight in New York', hoursNumber, 24)
-  .option('--json <file>', 'write the summary to a file as well')
-  .action(simulateTalk)
+addSimulate(program)
 
 program
   .command('doctor')

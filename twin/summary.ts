@@ -1,4 +1,4 @@
-import type { InstanceLedger } from './world/instances.ts'
+import { type InstanceLedger, paidFor } from './world/instances.ts'
 import type { Tally } from './world/tally.ts'
 import type { World } from './world/world.ts'
 
@@ -26,9 +26,15 @@ export type QueueSummary = {
   readonly peakDepth: number
   /** From launch to terminated, boot and shutdown included. */
   readonly instanceHours: number
+  /** Work of completed tasks, slot-hours. */
+  readonly busyHours: number
   /** Work of completed tasks / paid slot-hours. */
   readonly utilisation: number
   readonly launches: number
+  /** Instances that ended, whoever ended them. */
+  readonly terminations: number
+  /** Changes of the capacity that were asked for. */
+  readonly decisions: number
   /** Spot notices: instances that Spot took, or would have, had they not left before. */
   readonly interruptions: number
   /** Runs cut short because their instance went, and their messages left in flight. */
@@ -55,7 +61,7 @@ export function summarise(world: World, seed: number): Summary {
   const all = parts.map(([, part]) => part)
   return {
     seed,
-    simulatedHours: (now - scenario.startAt) / 3_600_000,
+    simulatedHours: (now - (scenario.countedFrom ?? scenario.startAt)) / 3_600_000,
     total: { ...summariseParts(all, now), peakDepth: world.depths.peak },
     queues: Object.fromEntries(parts.map(([name, part]) => [name, summariseParts([part], now)])),
   }
@@ -64,7 +70,12 @@ export function summarise(world: World, seed: number): Summary {
 function summariseParts(parts: readonly Part[], now: number): QueueSummary {
   const sum = (value: (part: Part) => number) =>
     parts.reduce((total, part) => total + value(part), 0)
-  const waits = Float64Array.from(parts.flatMap(({ tally }) => tally.waits)).sort()
+  const waits = new Float64Array(sum(({ tally }) => tally.waits.length))
+  parts.reduce((at, { tally }) => {
+    waits.set(tally.waits, at)
+    return at + tally.waits.length
+  }, 0)
+  waits.sort()
   const due = waits.length + sum(({ tally }) => overdue(tally, now))
   const slotMs = sum(({ tally, ledger }) => tally.slots * paidMs(ledger, now))
   return {
@@ -75,8 +86,11 @@ function summariseParts(parts: readonly Part[], now: number): QueueSummary {
     waitMax: quantile(waits, 1) / 1_000,
     peakDepth: Math.max(0, ...parts.map(({ tally }) => tally.peakDepth)),
     instanceHours: sum(({ ledger }) => paidMs(ledger, now)) / 3_600_000,
+    busyHours: sum(({ tally }) => tally.completedMs) / 3_600_000,
     utilisation: slotMs === 0 ? 0 : sum(({ tally }) => tally.completedMs) / slotMs,
     launches: sum(({ ledger }) => ledger?.launches ?? 0),
+    terminations: sum(({ ledger }) => ledger?.terminations ?? 0),
+    decisions: sum(({ ledger }) => ledger?.resizes ?? 0),
     interruptions: sum(({ ledger }) => ledger?.interruptions ?? 0),
     tasksKilled: sum(({ tally }) => tally.killedRuns),
     tasksForced: sum(({ tally }) => tally.forcedRuns),
@@ -86,25 +100,28 @@ function summariseParts(parts: readonly Part[], now: number): QueueSummary {
 }
 
 /** Tasks that have not started and whose promise has passed. */
-function overdue({ messages, promiseMs }: Tally, now: number): number {
+function overdue({ messages, promiseMs, countedFrom }: Tally, now: number): number {
   let count = 0
   for (const { task } of messages.values()) {
+    if (task.enqueuedAt < countedFrom) continue
     if (task.firstStartAt === null && now - task.enqueuedAt > promiseMs) count++
   }
   return count
 }
 
 /** Tasks enqueued, less those completed, less those that SQS still has. */
-export function lost({ messages, tasks, completedTasks }: Tally): number {
+export function lost({ messages, tasks, completedTasks, countedFrom }: Tally): number {
   let kept = 0
-  for (const { task } of messages.values()) if (task.completedAt === null) kept++
+  for (const { task } of messages.values()) {
+    if (task.completedAt === null && task.enqueuedAt >= countedFrom) kept++
+  }
   return tasks - completedTasks - kept
 }
 
 function paidMs(ledger: InstanceLedger | undefined, now: number): number {
   if (!ledger) return 0
   let paid = ledger.paidMs
-  for (const launchedAt of ledger.running.values()) paid += now - launchedAt
+  for (const launchedAt of ledger.running.values()) paid += paidFor(ledger, launchedAt, now)
   return paid
 }
 

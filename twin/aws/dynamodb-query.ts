@@ -1,6 +1,6 @@
 import type { QueryCommandInput } from '@aws-sdk/client-dynamodb'
 import { checkNames, givenValue, nameOf } from './condition.ts'
-import { copyOf, type Item, keyItem, keyOf, type Stored, type Table } from './item.ts'
+import { copyOf, type Item, indexPlace, keyItem, keyOf, type Stored, type Table } from './item.ts'
 import { awsError } from './service.ts'
 
 // What one page of a query reads at most.
@@ -63,11 +63,7 @@ function queryIndex(table: Table, input: QueryCommandInput): object {
     throw new Error("The twin's index knows no sort keys and no reverse order")
   }
   const value = parseIndexed(input, attribute)
-  const found: Stored[] = []
-  for (const partition of table.partitions.values()) {
-    const stored = partition.get('')
-    if (stored?.item[attribute]?.S === value) found.push(stored)
-  }
+  const found = [...(table.indexed.get(indexPlace(attribute, value))?.values() ?? [])]
   const pkOf = ({ pk }: Item) => pk?.S ?? ''
   found.sort((a, b) => compareBytes(pkOf(a.item), pkOf(b.item)))
   const after = input.ExclusiveStartKey && pkOf(input.ExclusiveStartKey)

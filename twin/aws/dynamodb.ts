@@ -13,6 +13,7 @@ import { query } from './dynamodb-query.ts'
 import {
   copyOf,
   type Item,
+  indexPlaces,
   itemBytes,
   type Key,
   keyOf,
@@ -35,7 +36,10 @@ type Tables = ReadonlyMap<string, Table>
 /** Tables made beforehand by name, with string keys: what the deployment's stack makes. */
 export function createDynamoDb(definitions: readonly TableDefinition[]): Service {
   const tables: Tables = new Map(
-    definitions.map((table) => [table.name, { ...table, partitions: new Map() }]),
+    definitions.map((table) => [
+      table.name,
+      { ...table, partitions: new Map(), indexed: new Map() },
+    ]),
   )
   return {
     apply(_now, command): Applied {
@@ -67,7 +71,9 @@ function put(tables: Tables, input: PutItemCommandInput): Applied {
   checkCondition(old, input)
   const partition = table.partitions.get(key.pk) ?? new Map<string, Stored>()
   table.partitions.set(key.pk, partition)
-  partition.set(key.sk, { item: copyOf(item), bytes })
+  const stored = { item: copyOf(item), bytes }
+  partition.set(key.sk, stored)
+  reindex(table, key, old, stored)
   return answer(oldItem(old, input), [
     { kind: 'dynamodb.put', table: table.name, key: nameOf(table, key) },
   ])
@@ -81,10 +87,20 @@ function remove(tables: Tables, input: DeleteItemCommandInput): Applied {
   if (!old) return answer({})
   const partition = table.partitions.get(key.pk)
   partition?.delete(key.sk)
+  reindex(table, key, old, null)
   if (partition?.size === 0) table.partitions.delete(key.pk)
   return answer(oldItem(old, input), [
     { kind: 'dynamodb.deleted', table: table.name, key: nameOf(table, key) },
   ])
+}
+
+function reindex(table: Table, { pk }: Key, old: Item | undefined, stored: Stored | null): void {
+  for (const place of indexPlaces(table, old ?? {})) table.indexed.get(place)?.delete(pk)
+  for (const place of indexPlaces(table, stored?.item ?? {})) {
+    const items = table.indexed.get(place) ?? new Map<string, Stored>()
+    table.indexed.set(place, items)
+    if (stored) items.set(pk, stored)
+  }
 }
 
 type Conditional = Pick<

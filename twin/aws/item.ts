@@ -20,7 +20,18 @@ export type Stored = { readonly item: Item; readonly bytes: number }
 export type Table = TableDefinition & {
   /** By partition key, and by sort key within. */
   readonly partitions: Map<string, Map<string, Stored>>
+  /** By an index's attribute and value, and by partition key within. */
+  readonly indexed: Map<string, Map<string, Stored>>
 }
+
+/** Where an item is in a table's indexes, for those whose attribute it has. */
+export const indexPlaces = ({ indexes = {} }: TableDefinition, item: Item): string[] =>
+  Object.values(indexes).flatMap((attribute) => {
+    const value = item[attribute]?.S
+    return value === undefined ? [] : indexPlace(attribute, value)
+  })
+
+export const indexPlace = (attribute: string, value: string) => `${attribute}=${value}`
 
 /** An item's place in its table; `sk` is empty where the table has no sort key. */
 export type Key = { readonly pk: string; readonly sk: string }

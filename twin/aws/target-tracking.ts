@@ -37,11 +37,14 @@ export const minutesNeeded = lowMinutes
 /** EstimatedInstanceWarmup where neither the policy nor the group sets one. */
 export const warmupSecondsDefault = 300
 
+/** What a policy aims at, and which share of it its low alarm is at. */
+export type Aim = Pick<TargetTracking, 'target' | 'scaleIn'> & { readonly lowFraction?: number }
+
 /**
  * The desired capacity after one evaluation, in alarm or not. Proportional, rounded up; missing
  * values are insufficient data and move nothing; no scale-in while an instance warms up.
  */
-export function evaluate(policy: TargetTracking, view: PolicyView): number {
+export function evaluate(policy: Aim, view: PolicyView): number {
   const { values, desired, minSize, maxSize, warm, warming } = view
   const latest = values.at(-1)
   if (latest === undefined || latest === null) return desired
@@ -51,7 +54,7 @@ export function evaluate(policy: TargetTracking, view: PolicyView): number {
   if (all(values.slice(-highMinutes), highMinutes, (value) => value > policy.target)) {
     return Math.max(desired, wanted)
   }
-  const low = policy.target * lowFraction
+  const low = policy.target * (policy.lowFraction ?? lowFraction)
   if (!policy.scaleIn || warming > 0) return desired
   if (!all(values.slice(-lowMinutes), lowMinutes, (value) => value < low)) return desired
   return Math.min(desired, wanted)

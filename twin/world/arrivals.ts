@@ -1,5 +1,6 @@
 import { send } from '../aws/sqs-queue.ts'
 import type { Random } from '../random.ts'
+import type { Recorded } from '../traces/traffic.ts'
 import type { Twin } from '../twin.ts'
 import type { Task } from './task.ts'
 
@@ -31,4 +32,31 @@ export function startArrivals(
     engine.at(engine.now + minuteMs, minute)
   }
   engine.at(engine.now, minute)
+}
+
+/** Tasks arrive when they were recorded, each with the time that it took. */
+export function startRecorded(
+  twin: Twin<Task>,
+  queueName: string,
+  { at, durationMs }: Recorded,
+  enqueued: (task: Task) => Task,
+): void {
+  const { engine, sqs } = twin
+  const queue = sqs.queue(queueName)
+  let next = 0
+  // Each plans the next: a heap that held all of them would be slow at every event.
+  const arrive = () => {
+    const task = {
+      enqueuedAt: engine.now,
+      durationMs: durationMs[next] ?? 0,
+      ...{ firstStartAt: null, starts: 0, completedAt: null },
+    }
+    send(engine, queue, '', enqueued(task), queue.delayMs)
+    plan(++next)
+  }
+  const plan = (index: number) => {
+    const due = at[index]
+    if (due !== undefined) engine.at(due, arrive)
+  }
+  plan(next)
 }

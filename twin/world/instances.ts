@@ -27,6 +27,10 @@ export type SpotMarket = {
 /** What instances cost and suffered, by group. */
 export type InstanceLedger = {
   launches: number
+  /** Instances that have ended, whoever ended them. */
+  terminations: number
+  /** Capacities asked for: each time that a function or a policy of its own changed one. */
+  resizes: number
   /** Spot notices given. */
   interruptions: number
   /** Runs that ended because the group ended their instance. */
@@ -35,6 +39,8 @@ export type InstanceLedger = {
   paidMs: number
   /** Launch times of those that have not. */
   readonly running: Map<string, number>
+  /** What was before is a warm-up, and is neither counted nor paid. */
+  readonly countedFrom: number
 }
 
 // An instance passes its first health check, and so is InService, before its worker is up.
@@ -57,6 +63,7 @@ export type Instances = {
 }
 
 type Parts = {
+  readonly countedFrom: number
   readonly machines: ReadonlyMap<string, Machines>
   readonly market: SpotMarket
   readonly bus: Bus
@@ -66,13 +73,12 @@ type Parts = {
 /** Instances come and go as Auto Scaling and the Spot market say; their workers with them. */
 export function startInstances(
   twin: Twin<Task>,
-  { machines, market, bus, boxes }: Parts,
+  { countedFrom, machines, market, bus, boxes }: Parts,
 ): Instances {
   const ledgers = new Map<string, InstanceLedger>()
   const draws = new Map<string, Random>()
   for (const { group } of machines.values()) {
-    const counts = { launches: 0, interruptions: 0, killedByGroup: 0, paidMs: 0 }
-    ledgers.set(group, { ...counts, running: new Map() })
+    ledgers.set(group, createLedger(countedFrom))
     draws.set(group, random(twin.seed, `instances/${group}`))
   }
   const context = { twin, ledgers, market, bus, boxes }
@@ -81,6 +87,7 @@ export function startInstances(
     const machine = machines.get(change.group)
     const draw = draws.get(change.group)
     if (!machine || !draw) return
+    if (change.kind === 'autoscaling.desired') count(ledgers.get(change.group), 'resizes', twin)
     if (change.kind === 'autoscaling.launched') boot(context, machine, draw, change.instance)
     if (change.kind === 'autoscaling.hook') hold(context, change)
     if (change.kind === 'autoscaling.terminating') shutDown(context, machine, change)
@@ -114,7 +121,7 @@ function boot(context: Context, machine: Machines, draw: Random, id: string) {
   const { engine, autoscaling } = twin
   const ledger = ledgers.get(machine.group)
   if (!ledger) return
-  ledger.launches++
+  count(ledger, 'launches', twin)
   ledger.running.set(id, engine.now)
   const pending = draw.between(pendingSeconds.from, pendingSeconds.to)
   const ready = Math.max(pending, draw.logNormal(machine.bootSeconds, bootVariation))
@@ -189,7 +196,7 @@ function shutDown(
     end(context, machine, instance)
   }
   engine.at(engine.now + shutdownSeconds * 1_000, () => {
-    endPayment(ledger, instance, engine.now)
+    endPayment(ledger, instance, context.twin)
     context.twin.emit(autoscaling.forget(group, instance))
     tellState(context, instance, 'terminated')
   })
@@ -208,7 +215,7 @@ function interrupt(context: Context, machine: Machines, draw: Random, id: string
   const { engine, autoscaling } = twin
   const ledger = ledgers.get(machine.group)
   if (!ledger || !runs(context, machine.group, id)) return
-  ledger.interruptions++
+  count(ledger, 'interruptions', twin)
   bus.put({
     source: 'aws.ec2',
     type: 'EC2 Spot Instance Interruption Warning',
@@ -219,7 +226,7 @@ function interrupt(context: Context, machine: Machines, draw: Random, id: string
   engine.at(takenAt, () => {
     if (!runs(context, machine.group, id)) return
     end(context, machine, id)
-    endPayment(ledger, id, engine.now)
+    endPayment(ledger, id, twin)
     const noticed = draw.between(healthCheckSeconds.from, healthCheckSeconds.to)
     engine.at(engine.now + noticed * 1_000, () => {
       twin.emit(autoscaling.markUnhealthy(engine.now, machine.group, id))
@@ -244,9 +251,26 @@ function strike(
   }
 }
 
-function endPayment(ledger: InstanceLedger | undefined, id: string, now: number): void {
+const createLedger = (countedFrom: number): InstanceLedger => ({
+  ...{ launches: 0, terminations: 0, resizes: 0, interruptions: 0, killedByGroup: 0, paidMs: 0 },
+  running: new Map(),
+  countedFrom,
+})
+
+type Counted = 'launches' | 'terminations' | 'resizes' | 'interruptions'
+
+function count(ledger: InstanceLedger | undefined, what: Counted, { engine }: Twin<Task>): void {
+  if (ledger && engine.now >= ledger.countedFrom) ledger[what]++
+}
+
+function endPayment(ledger: InstanceLedger | undefined, id: string, twin: Twin<Task>): void {
   const launchedAt = ledger?.running.get(id)
   if (!ledger || launchedAt === undefined) return
-  ledger.paidMs += now - launchedAt
+  count(ledger, 'terminations', twin)
+  ledger.paidMs += paidFor(ledger, launchedAt, twin.engine.now)
   ledger.running.delete(id)
 }
+
+/** What an instance has cost, the warm-up aside, milliseconds. */
+export const paidFor = ({ countedFrom }: InstanceLedger, launchedAt: number, now: number) =>
+  Math.max(0, now - Math.max(launchedAt, countedFrom))

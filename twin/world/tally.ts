@@ -6,12 +6,17 @@ import type { WorkerEvents } from './workers.ts'
 export type Tally = WorkerEvents & {
   readonly promiseMs: number
   readonly slots: number
+  /** Tasks enqueued before are those of a warm-up: they take their slots and count nowhere. */
+  readonly countedFrom: number
   /** First start minus enqueue of every task started, milliseconds. */
   readonly waits: number[]
   tasks: number
   startedInTime: number
   completedTasks: number
+  /** Work of the tasks completed, whenever they were enqueued. */
   completedMs: number
+  /** Every task completed, those of the warm-up too, and their work. */
+  readonly served: { tasks: number; ms: number }
   killedRuns: number
   forcedRuns: number
   runTwice: number
@@ -23,25 +28,29 @@ export type Tally = WorkerEvents & {
   watch(queue: Queue<Task>, onDepth: () => void): void
 }
 
-export function createTally(promiseSeconds: number, slots: number): Tally {
+type Options = Pick<Tally, 'promiseMs' | 'slots' | 'countedFrom'>
+
+export function createTally({ promiseMs, slots, countedFrom }: Options): Tally {
+  const counts = (task: Task) => task.enqueuedAt >= countedFrom
   const tally: Tally = {
-    promiseMs: promiseSeconds * 1_000,
-    slots,
+    ...{ promiseMs, slots, countedFrom },
     waits: [],
     tasks: 0,
     startedInTime: 0,
     completedTasks: 0,
     completedMs: 0,
+    served: { tasks: 0, ms: 0 },
     killedRuns: 0,
     forcedRuns: 0,
     runTwice: 0,
     peakDepth: 0,
     messages: new Map(),
     enqueued(task) {
-      tally.tasks++
+      if (counts(task)) tally.tasks++
       return task
     },
     started(task) {
+      if (!counts(task)) return
       if (task.starts === 2) tally.runTwice++
       if (task.starts > 1 || task.firstStartAt === null) return
       const wait = task.firstStartAt - task.enqueuedAt
@@ -49,14 +58,19 @@ export function createTally(promiseSeconds: number, slots: number): Tally {
       if (wait <= tally.promiseMs) tally.startedInTime++
     },
     completed(task) {
-      tally.completedTasks++
-      tally.completedMs += task.durationMs
+      tally.served.tasks++
+      tally.served.ms += task.durationMs
+      if (counts(task)) tally.completedTasks++
+      // The work of the warm-up that ends here makes up for what is cut off at the end.
+      if (task.completedAt !== null && task.completedAt >= countedFrom) {
+        tally.completedMs += task.durationMs
+      }
     },
-    killed() {
-      tally.killedRuns++
+    killed(task) {
+      if (counts(task)) tally.killedRuns++
     },
-    forced() {
-      tally.forcedRuns++
+    forced(task) {
+      if (counts(task)) tally.forcedRuns++
     },
     watch(queue, onDepth) {
       const poll = queue.onVisible

@@ -54,6 +54,8 @@ export type Workers = {
   /** Ends the worker: what still runs is cut short and handed back. How many that were. */
   stop(instance: string): number
   readonly running: number
+  /** Workers that are up, those that drain among them. */
+  readonly online: number
 }
 
 // kombu's wait_time_seconds: how long an open poll may take to land.
@@ -119,6 +121,9 @@ export function createWorkers(
     stop: (instance) => stop(state, instance),
     get running() {
       return state.running
+    },
+    get online() {
+      return state.workers.size
     },
   }
 }

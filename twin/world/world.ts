@@ -8,11 +8,13 @@ import { namespace } from '../../shared/metrics.ts'
 import type { Fleet, QueueConfig } from '../../shared/queue-config.ts'
 import type { Queue } from '../aws/sqs-queue.ts'
 import { random } from '../random.ts'
+import type { Recorded } from '../traces/traffic.ts'
 import { createTwin, type Twin, twinRegion } from '../twin.ts'
-import { type Rate, startArrivals } from './arrivals.ts'
+import { type Rate, startArrivals, startRecorded } from './arrivals.ts'
 import { type BoxFaults, createBoxes } from './boxes.ts'
 import { type Bus, type BusFaults, createBus } from './bus.ts'
 import { type Instances, type Machines, type SpotMarket, startInstances } from './instances.ts'
+import { createKeeper } from './keeper.ts'
 import { addTerminateHook, createStack, type Stack } from './stack.ts'
 import { createTally, type Tally } from './tally.ts'
 import type { Task } from './task.ts'
@@ -21,6 +23,8 @@ import { createWorkers } from './workers.ts'
 /** What is true of a queue and its group in the world, whatever the configuration believes. */
 export type QueueWorld = {
   readonly rate: Rate
+  /** Tasks one by one; where they are given, nothing is drawn from rate and task time. */
+  readonly recorded?: Recorded
   /** How long a task runs: mean and coefficient of variation, log-normal. */
   readonly taskSeconds: number
   readonly taskVariation: number
@@ -36,6 +40,8 @@ export type QueueWorld = {
 export type Scenario = {
   readonly name: string
   readonly startAt: number
+  /** What is before is a warm-up, and no part of the summary; without it everything counts. */
+  readonly countedFrom?: number
   readonly fleet: Fleet
   readonly queue: (queue: QueueConfig) => QueueWorld
   readonly market: SpotMarket
@@ -66,8 +72,14 @@ export const groupName = (queue: string) => `${queue}-workers`
 
 const zones = ['a', 'b', 'c'].map((zone) => twinRegion + zone)
 
+/**
+ * Who looks after instances that leave: our own functions, or a keeper that does the same without
+ * them, for comparisons in which they are not the subject.
+ */
+export type Drains = 'functions' | 'keeper'
+
 /** The scenario's queues, groups, workers and tasks on a fresh twin, at its first moment. */
-export function createWorld(scenario: Scenario, seed: number): World {
+export function createWorld(scenario: Scenario, seed: number, drains: Drains = 'functions'): World {
   const makers = new Map<string, (now: number) => Task>()
   const twin = createTwin<Task>({
     seed,
@@ -78,46 +90,62 @@ export function createWorld(scenario: Scenario, seed: number): World {
       return make(now)
     },
   })
+  const countedFrom = scenario.countedFrom ?? scenario.startAt
   const depths = watchDepths()
   const tallies = new Map<string, Tally>()
   const machines = new Map<string, Machines>()
   const worlds = scenario.fleet.queues.map((queue) => ({ queue, world: scenario.queue(queue) }))
   for (const { queue, world } of worlds) {
-    const tally = createTally(queue.startWithinSeconds, world.slots)
+    const promiseMs = queue.startWithinSeconds * 1_000
+    const tally = createTally({ promiseMs, slots: world.slots, countedFrom })
     const draw = random(seed, `tasks/${queue.name}`)
     makers.set(queue.sqs, (now) => tally.enqueued(makeTask(now, world, draw)))
     tallies.set(queue.name, tally)
-    const attributes = { VisibilityTimeout: String(world.visibilitySeconds) }
-    twin.sqs.apply(
-      twin.engine.now,
-      new CreateQueueCommand({ QueueName: queue.sqs, Attributes: attributes }),
-    )
-    const sqsQueue = twin.sqs.queue(queue.sqs)
-    const workers = createWorkers(twin.engine, sqsQueue, random(seed, `polls/${queue.name}`), tally)
-    depths.add(sqsQueue)
-    tally.watch(sqsQueue, depths.look)
-    machines.set(queue.name, {
-      group: groupName(queue.name),
-      workers,
-      slots: world.slots,
-      prefetch: world.slots * world.prefetchMultiplier,
-      bootSeconds: world.bootSeconds,
-    })
+    machines.set(queue.name, createQueue(twin, queue, world, { tally, depths }))
   }
   const byGroup = new Map([...machines.values()].map((machine) => [machine.group, machine]))
   const faults = { ...noFaults, ...scenario.faults }
   const stack = createStack(twin)
-  const bus = createBus(twin, stack, faults)
+  const bus = drains === 'keeper' ? createKeeper(twin) : createBus(twin, stack, faults)
   const boxes = createBoxes(twin, bus, faults)
   const { market } = scenario
-  const instances = startInstances(twin, { machines: byGroup, market, bus, boxes })
+  const instances = startInstances(twin, { countedFrom, machines: byGroup, market, bus, boxes })
   for (const { queue, world } of worlds) {
     createGroup(twin, scenario.fleet, queue, world)
     const make = makers.get(queue.sqs)
+    const tally = tallies.get(queue.name)
     const draw = random(seed, `arrivals/${queue.name}`)
-    if (make) startArrivals(twin, queue.sqs, world.rate, draw, make)
+    if (!make || !tally) continue
+    if (world.recorded) startRecorded(twin, queue.sqs, world.recorded, tally.enqueued)
+    else startArrivals(twin, queue.sqs, world.rate, draw, make)
   }
   return { twin, scenario, tallies, instances, machines, stack, bus, depths }
+}
+
+type Watchers = { readonly tally: Tally; readonly depths: ReturnType<typeof watchDepths> }
+
+/** A queue with its workers, who are as many as its group will have instances. */
+function createQueue(
+  twin: Twin<Task>,
+  queue: QueueConfig,
+  world: QueueWorld,
+  { tally, depths }: Watchers,
+): Machines {
+  const { engine, sqs, seed } = twin
+  const attributes = { VisibilityTimeout: String(world.visibilitySeconds) }
+  const create = new CreateQueueCommand({ QueueName: queue.sqs, Attributes: attributes })
+  sqs.apply(engine.now, create)
+  const sqsQueue = sqs.queue(queue.sqs)
+  const workers = createWorkers(engine, sqsQueue, random(seed, `polls/${queue.name}`), tally)
+  depths.add(sqsQueue)
+  tally.watch(sqsQueue, depths.look)
+  return {
+    group: groupName(queue.name),
+    workers,
+    slots: world.slots,
+    prefetch: world.slots * world.prefetchMultiplier,
+    bootSeconds: world.bootSeconds,
+  }
 }
 
 /** How many messages are visible over all queues. */
