@@ -66,7 +66,7 @@ describe('the command line', () => {
     expect(result.stderr).toContain(message)
   })
   it('simulate refuses a seed that is no number', async () => {
-    expect((await failure(celeriac('simulate', '--seed', 'x'))).code).toBe(1)
+    expect((await failure(celeriac('simulate', '--seed', 'x'))).code).toBe(2)
   })
   it('check shows what every queue comes to', async () => {
     const { stdout } = await celeriac('check')

@@ -6,7 +6,10 @@ import type { World } from './world/world.ts'
 /** What must hold at every moment of every run, faults or not; each breach is one line. */
 export type Watch = {
   readonly breaches: string[]
-  /** Runs a handler's work, twice unless told otherwise: it may leave no call in flight, nor anything to change. */
+  /**
+   * Runs a handler's work, twice unless told otherwise: it may leave no call in flight, nor
+   * anything to change.
+   */
   handler<R>(name: string, run: () => Promise<R>): Promise<R>
   /** Looks at the world as it is. */
   world(): void

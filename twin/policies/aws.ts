@@ -1,5 +1,5 @@
 import { evaluate, minutesNeeded } from '../aws/target-tracking.ts'
-import { instancesFor, type Param, type Params, peer, type Setting, type View } from './peer.ts'
+import { type Param, type Params, peer, type Setting, type View } from './peer.ts'
 
 /**
  * AWS's own policies on the backlog per instance, the metric of its guides for SQS: CloudWatch's
@@ -10,10 +10,11 @@ import { instancesFor, type Param, type Params, peer, type Setting, type View } 
 type Reading = { readonly load: number; readonly instances: number }
 export type Readings = readonly Reading[]
 
-const cadenceSeconds = 60
+/** CloudWatch's alarms on metrics of a minute. */
+export const cadenceSeconds = 60
 
 // What the guides say: the latency that is accepted over the time of a message, for each slot.
-const acceptableBacklog = ({ slots, promiseSeconds, serviceSeconds }: Setting) =>
+export const acceptableBacklog = ({ slots, promiseSeconds, serviceSeconds }: Setting) =>
   Math.max(slots, (slots * promiseSeconds) / serviceSeconds)
 
 const common = {
@@ -21,7 +22,7 @@ const common = {
   warmup: { about: 'seconds until a new instance counts', usual: () => 300 },
 } satisfies Record<string, Param>
 
-const tracking = {
+export const tracking = {
   ...common,
   lowFraction: { about: 'of the target, where the low alarm is', usual: () => 0.7 },
   maxRemove: { about: 'instances removed at a time; 0: any', usual: () => 0 },
@@ -169,5 +170,3 @@ export const awsStep = peer({
     return { state, desired: Math.max(0, fewer), reason: 'low-alarm' }
   },
 })
-
-export { acceptableBacklog, cadenceSeconds, instancesFor, tracking }

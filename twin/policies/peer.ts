@@ -94,7 +94,7 @@ export const peer = <S, P extends string>(policy: Policy<S, P>): Peer => ({
 
 /** Instances for that many tasks at once, rounded up; what is a hair above a whole is that. */
 export const instancesFor = (tasks: number, perInstance: number) =>
-  Math.ceil(tasks / perInstance - 1e-9)
+  Math.max(0, Math.ceil(tasks / perInstance - 1e-9))
 
 // Hand-tuned targets end up near this share of the promise, for boots and readings take the rest.
 const promiseShare = 0.5

@@ -1,14 +1,6 @@
-import {
-  acceptableBacklog,
-  cadenceSeconds,
-  instancesFor,
-  type Readings,
-  read,
-  track,
-  tracking,
-} from './aws.ts'
+import { acceptableBacklog, cadenceSeconds, type Readings, read, track, tracking } from './aws.ts'
 import { type Calendar, calendarOf, hourOf } from './calendar.ts'
-import { peer, type Setting } from './peer.ts'
+import { instancesFor, peer, type Setting } from './peer.ts'
 
 /** What is planned ahead: one size, a timetable, and AWS's predictive scaling. */
 
@@ -43,8 +35,11 @@ function busiestHour({ historyPerMinute, serviceSeconds, slots, max }: Setting):
 type Timetable = { readonly hours: number; readonly instances: readonly number[] }
 
 // Margins that are tried on the history, the cheapest first: below 1 a long promise lets an hour's
-// peak wait; beyond 6 the hours are not what matters.
-const margins = [0.6, 0.7, 0.8, 0.9, 1, 1.1, 1.2, 1.35, 1.5, 1.75, 2, 2.5, 3, 4, 6]
+// peak wait; the largest are for hours whose tasks all come at once.
+const margins = [
+  ...[0.6, 0.7, 0.8, 0.9, 1, 1.1, 1.2, 1.35, 1.5, 1.75, 2, 2.5, 3, 4],
+  ...[5, 6, 8, 10, 15, 20, 30, 50],
+]
 // What a timetable must keep on the history, of all tasks.
 const keptShare = 0.995
 // Scheduled actions may run this late, by their documentation.
