@@ -1,4 +1,5 @@
 import { readFile, writeFile } from 'node:fs/promises'
+import { basename } from 'node:path'
 import { createLogUpdate } from 'log-update'
 import { systemClock } from '../shared/aws.ts'
 import { type Compared, compare, type Row, settingOf } from '../twin/compare.ts'
@@ -7,6 +8,7 @@ import type { ReplaySettings } from '../twin/scenarios/replay.ts'
 import { type Durations, exponentialOf, readArrivals, readDurations } from '../twin/traces/csv.ts'
 import { type Traffic, trafficOf } from '../twin/traces/traffic.ts'
 import { percent, seconds, short, table, whole } from './format.ts'
+import { replayPage } from './replay-page.ts'
 
 /** What `simulate --arrivals` is given; times in seconds. */
 export type ReplayOptions = {
@@ -27,6 +29,7 @@ export type ReplayOptions = {
   readonly policy: string
   readonly seed: number
   readonly json?: string
+  readonly html?: string
 }
 
 // Whatever the trace has, up to what the forecast looks back on.
@@ -44,7 +47,8 @@ export async function simulateReplay(options: ReplayOptions): Promise<void> {
     throw error
   })
   const { traffic, choices, settings } = prepared
-  console.log(`${describeTraffic(options, traffic)}\n`)
+  const about = describeTraffic(options, traffic)
+  console.log(`${about}\n`)
   const { show, done } = progress()
   const compared: Compared[] = []
   for (const choice of choices) {
@@ -54,8 +58,15 @@ export async function simulateReplay(options: ReplayOptions): Promise<void> {
   }
   done()
   const rows = compared.map(({ row }) => row)
-  console.log(describeRows(rows))
+  const cells = rows.map(cellsOf)
+  console.log(table(head, cells))
   if (options.json) await writeFile(options.json, `${JSON.stringify(rows, null, 2)}\n`)
+  if (options.html) {
+    const { promiseSeconds, slots } = settings
+    const title = `Replay of ${basename(options.arrivals)}`
+    const parts = { title, about, head, cells, compared, traffic, promiseSeconds, slots }
+    await writeFile(options.html, await replayPage(parts))
+  }
   for (const { row, breaches } of compared) {
     for (const breach of breaches) console.error(`broken invariant: ${row.policy}: ${breach}`)
     if (breaches.length > 0) process.exitCode = 1
@@ -139,22 +150,17 @@ function describeTraffic({ arrivals, slots, promise, boot, seed }: ReplayOptions
   )
 }
 
-/** One row a policy, in the order asked for. */
-export function describeRows(rows: readonly Row[]): string {
-  const head = [
-    ...['policy', 'in time', 'wait P50', 'P99', 'max', 'inst-hours', 'busy', 'used'],
-    ...['launched', 'ended', 'asked', 'killed', 'twice', 'lost'],
-  ]
-  return table(
-    head,
-    rows.map((row) => [
-      row.policy,
-      percent(row.within),
-      ...[row.waitP50, row.waitP99, row.waitMax].map(seconds),
-      ...[row.instanceHours, row.busyHours].map(short),
-      percent(row.utilisation),
-      ...[row.launches, row.terminations, row.decisions].map(whole),
-      ...[row.tasksKilled, row.tasksRunTwice, row.tasksLost].map(whole),
-    ]),
-  )
-}
+const head = [
+  ...['policy', 'in time', 'wait P50', 'P99', 'max', 'inst-hours', 'busy', 'used'],
+  ...['launched', 'ended', 'asked', 'killed', 'twice', 'lost'],
+]
+
+const cellsOf = (row: Row): string[] => [
+  row.policy,
+  percent(row.within),
+  ...[row.waitP50, row.waitP99, row.waitMax].map(seconds),
+  ...[row.instanceHours, row.busyHours].map(short),
+  percent(row.utilisation),
+  ...[row.launches, row.terminations, row.decisions].map(whole),
+  ...[row.tasksKilled, row.tasksRunTwice, row.tasksLost].map(whole),
+]

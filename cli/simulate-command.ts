@@ -95,6 +95,7 @@ function addReplayOptions(command: Command): Command {
       'how often Spot takes an instance (0.01)',
       number({ least: 0 }),
     )
+    .option('--html <file>', 'write a page with pictures of every policy, side by side')
     .option('--policy <list>', 'NAME[:key=value][:key=value][,NAME...] or all (celeriac)')
 }
 

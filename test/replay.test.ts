@@ -164,6 +164,23 @@ describe('simulate --arrivals', () => {
     )
     expect((await simulate(...options, ...policies)).stdout).toBe(once.stdout)
   })
+  it('writes a page that needs nothing else', async () => {
+    const html = join(folder, 'page.html')
+    const options = ['--arrivals', arrivals, '--days', '0.05', '--policy', 'keda,bound']
+    expect((await simulate(...options, '--html', html)).code).toBe(0)
+    const page = readFileSync(html, 'utf8')
+    expect(page).not.toMatch(/<(script|link|img)[^>]*(src|href)=|@import|fetch\(/)
+    const data = /<script type="application\/json" id="replay">(.*?)<\/script>/.exec(page)?.[1]
+    const { policies, rows, promise } = JSON.parse(data ?? '')
+    expect([policies.length, rows.length, promise]).toEqual([1, 2, 300])
+    expect(policies[0].at).toHaveLength(72)
+    expect(policies[0].arrivals).toHaveLength(72)
+    expect(policies[0].asked[0]).toEqual([
+      expect.any(Number),
+      expect.any(Number),
+      expect.any(String),
+    ])
+  })
   it.each([
     [
       'a trace that is out of order',

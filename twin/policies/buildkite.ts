@@ -13,7 +13,8 @@ export const buildkite = peer({
   cadenceSeconds: 10,
   params: {
     inCooldown: { about: 'seconds between two scale-ins', usual: () => 3_600 },
-    outCooldown: { about: 'seconds between two scale-outs', usual: () => 300 },
+    // Its code has none; the stack that deploys it sets 300 s, which bursts do not forgive.
+    outCooldown: { about: 'seconds between two scale-outs', usual: () => 0 },
     buffer: { about: 'instances beyond the jobs', usual: () => 0 },
     outFactor: { about: 'share of a scale-out that is done', usual: () => 1 },
     inFactor: { about: 'share of a scale-in that is done', usual: () => 1 },
