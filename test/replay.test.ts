@@ -114,8 +114,11 @@ describe('a replay', () => {
     expect(row.terminations).toBeGreaterThan(100)
     expect([row.tasksKilled, row.tasksRunTwice]).toEqual([0, 0])
   })
-  it('says why our function asked for what it did', async () => {
+  it('says why our function asked for what it did, and what it expected', async () => {
     const { timeline } = await rowOf('celeriac', traffic)
+    const expected = timeline?.minutes.map(({ forecast }) => forecast ?? 0) ?? []
+    // The wave has its ten arrivals a minute on average.
+    expect(expected.reduce((sum, one) => sum + one, 0) / expected.length / 10).toBeCloseTo(1, 0)
     expect(timeline?.asked.length).toBeGreaterThan(3)
     expect(timeline?.asked.map(({ reason }) => reason)).toContain('backlog')
   })

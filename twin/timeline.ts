@@ -64,7 +64,7 @@ export function createRecorder(): Recorder {
         slots: (machine?.workers.online ?? 0) * (machine?.slots ?? 1),
         busy: machine?.workers.running ?? 0,
         waitSeconds: waitMs / 1_000,
-        forecast: numberIn(lines.at(-1)?.['forecast']),
+        forecast: perMinute(lines.at(-1)?.['rate']),
       })
     },
   }
@@ -81,4 +81,5 @@ function decidedSince({ twin: { logged } }: World, line: object | undefined) {
   return found
 }
 
-const numberIn = (value: unknown) => (typeof value === 'number' ? value : null)
+/** Our function logs tasks a second. */
+const perMinute = (rate: unknown) => (typeof rate === 'number' ? rate * 60 : null)
