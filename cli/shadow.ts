@@ -95,7 +95,8 @@ One look a line in, seconds and counts; sent, deleted and oldestAge may be null:
   {"now":60,"visible":3,"notVisible":1,"delayed":0,"oldestAge":4,"sent":3,"deleted":1,
    "inService":1,"pending":0,"draining":0,"doomed":0,"desired":1}
 (on one line; sent and deleted since the last look). One line out for each, at once:
-  {"now":60,"desired":2,"reason":"backlog","shortfall":0,"rate":0.05,"serviceTime":60,"forecast":0.05}
+  {"now":60,"desired":2,"reason":"backlog","shortfall":0,"rate":0.05,"serviceTime":60,
+   "forecast":0.05}
 rate is that of the last five minutes and forecast that until a launch could help, in tasks a
 second. A line that cannot be read, lacks a field or is not later than the last is answered
 {"line":7,"error":"..."} and changes nothing; the exit code is 1 if there was one.

@@ -10,7 +10,8 @@ import { fleetOf } from './fixtures.ts'
 
 const startAt = Date.parse('2026-01-06T15:00:00Z')
 const tick = { shard: 0, of: 1 }
-const defaults = { startWithin: '270s', taskTime: '10s', scaling: { mode: 'direct' } }
+// With tasks of half a day each waiting one needs a slot of its own, whatever the rule's constants.
+const defaults = { startWithin: '270s', taskTime: '12h', scaling: { mode: 'direct' } }
 
 type TestTwin = Twin<null>
 
@@ -72,15 +73,15 @@ describe('a sweep', () => {
   const fleet = fleetOf({ defaults, defaultQueues: ['a', 'b'] })
 
   it('sets the capacity that each backlog needs', async () => {
-    const twin = await twinOf({ a: 100, b: 0 })
+    const twin = await twinOf({ a: 10, b: 0 })
     await run(twin, fleet)
     expect(desiredOf(twin)).toEqual({ 'a-workers': 10, 'b-workers': 0 })
   })
 
   it('publishes the backlog of every queue, and the run itself', async () => {
-    const twin = await twinOf({ a: 100, b: 0 })
+    const twin = await twinOf({ a: 10, b: 0 })
     await run(twin, fleet)
-    expect(await metricsOf(twin, 'BacklogPerInstance', 'a')).toEqual([100])
+    expect(await metricsOf(twin, 'BacklogPerInstance', 'a')).toEqual([10])
     expect(await metricsOf(twin, 'BacklogPerInstance', 'b')).toEqual([0])
     expect(await metricsOf(twin, 'QueuesMeasured')).toEqual([2])
     expect(await metricsOf(twin, 'QueuesFailed')).toEqual([0])
@@ -89,28 +90,28 @@ describe('a sweep', () => {
 
   it('publishes the metrics that cost extra only where the file asks', async () => {
     const asking = { ...defaults, metrics: ['WantedCapacity', 'Shortfall', 'BacklogSeconds'] }
-    const twin = await twinOf({ a: 300 })
+    const twin = await twinOf({ a: 30 })
     await run(twin, fleetOf({ queues: { a: asking } }))
     expect(await metricsOf(twin, 'WantedCapacity', 'a')).toEqual([30])
     expect(await metricsOf(twin, 'Shortfall', 'a')).toEqual([10])
-    expect(await metricsOf(twin, 'BacklogSeconds', 'a')).toEqual([3_120])
+    expect(await metricsOf(twin, 'BacklogSeconds', 'a')).toEqual([120 + 30 * 43_200])
   })
 
   it.each(['observe', 'target-tracking'])(
     'in mode %s publishes and resizes nothing',
     async (mode) => {
-      const twin = await twinOf({ a: 100 })
+      const twin = await twinOf({ a: 10 })
       await run(
         twin,
         fleetOf({ defaults: { ...defaults, scaling: { mode } }, defaultQueues: ['a'] }),
       )
       expect(desiredOf(twin)).toEqual({ 'a-workers': 0 })
-      expect(await metricsOf(twin, 'BacklogPerInstance', 'a')).toEqual([100])
+      expect(await metricsOf(twin, 'BacklogPerInstance', 'a')).toEqual([10])
     },
   )
 
   it('run again changes no capacity, and has no call in flight when it ends', async () => {
-    const twin = await twinOf({ a: 100, b: 0 }, 3)
+    const twin = await twinOf({ a: 10, b: 0 }, 3)
     await run(twin, fleet)
     expect(twin.inFlight()).toBe(0)
     const kinds: string[] = []
@@ -119,18 +120,21 @@ describe('a sweep', () => {
     expect(kinds.filter((kind) => kind.startsWith('autoscaling'))).toEqual([])
   })
 
-  it('scales in an empty queue on the second look, a minute later', async () => {
+  it('scales in an empty queue after five minutes of looks that found nothing', async () => {
     const twin = await twinOf({ a: 0, b: 0 }, 3)
-    await run(twin, fleet)
-    expect(desiredOf(twin)).toEqual({ 'a-workers': 3, 'b-workers': 3 })
-    twin.engine.runUntil(startAt + 60_000)
+    for (let minute = 0; minute < 5; minute++) {
+      twin.engine.runUntil(startAt + minute * 60_000)
+      await run(twin, fleet)
+      expect(desiredOf(twin)).toEqual({ 'a-workers': 3, 'b-workers': 3 })
+    }
+    twin.engine.runUntil(startAt + 5 * 60_000)
     await run(twin, fleet)
     // A phantom count may postpone one of them; the seed has none.
     expect(desiredOf(twin)).toEqual({ 'a-workers': 0, 'b-workers': 0 })
   })
 
   it('of two at once, one acts and publishes', async () => {
-    const twin = await twinOf({ a: 100, b: 0 })
+    const twin = await twinOf({ a: 10, b: 0 })
     const reports = await Promise.all([run(twin, fleet), run(twin, fleet)])
     expect(reports.map(({ superseded }) => superseded).sort()).toEqual([false, true])
     expect(await metricsOf(twin, 'QueuesMeasured')).toEqual([2])
@@ -148,7 +152,7 @@ describe('a sweep', () => {
   })
 
   it('adopts a tagged group that the file does not name, with the defaults', async () => {
-    const twin = await twinOf({ a: 0, b: 0, stranger: 50 })
+    const twin = await twinOf({ a: 0, b: 0, stranger: 5 })
     await run(twin, fleet)
     expect(desiredOf(twin)).toMatchObject({ 'stranger-workers': 5 })
   })
@@ -159,12 +163,12 @@ describe('one bad queue is named, and the others are done', () => {
   const failing = async (twin: TestTwin, message: string) => {
     expect(await errorOf(run(twin, fleet))).toBe(message)
     expect(desiredOf(twin)).toMatchObject({ 'b-workers': 10 })
-    expect(await metricsOf(twin, 'BacklogPerInstance', 'b')).toEqual([100])
+    expect(await metricsOf(twin, 'BacklogPerInstance', 'b')).toEqual([10])
     expect(await metricsOf(twin, 'QueuesFailed')).toEqual([1])
   }
 
   it('its queue is gone', async () => {
-    const twin = await twinOf({ b: 100 })
+    const twin = await twinOf({ b: 10 })
     await addGroup(twin, 'a-workers', { 'celery:queue': 'a' })
     await failing(
       twin,
@@ -174,7 +178,7 @@ describe('one bad queue is named, and the others are done', () => {
   })
 
   it('access to it is denied', async () => {
-    const twin = await twinOf({ a: 100, b: 100 })
+    const twin = await twinOf({ a: 10, b: 10 })
     const error = awsError('AccessDenied', 'Not authorized.', 403)
     twin.inject([{ command: 'GetQueueAttributesCommand', about: '/a"', error }])
     await failing(twin, 'backlog: 1 of 2 queues failed: a: measure: AccessDenied: Not authorized.')
@@ -182,7 +186,7 @@ describe('one bad queue is named, and the others are done', () => {
   })
 
   it('it has no group', async () => {
-    const twin = await twinOf({ b: 100 })
+    const twin = await twinOf({ b: 10 })
     await failing(
       twin,
       'backlog: 1 of 2 queues failed: a: measure: Error: there is no Auto Scaling group with the ' +
@@ -191,7 +195,7 @@ describe('one bad queue is named, and the others are done', () => {
   })
 
   it('it has two groups', async () => {
-    const twin = await twinOf({ a: 100, b: 100 })
+    const twin = await twinOf({ a: 10, b: 10 })
     await addGroup(twin, 'a-more', { 'celery:queue': 'a' })
     await failing(
       twin,
@@ -200,7 +204,7 @@ describe('one bad queue is named, and the others are done', () => {
   })
 
   it("its group's tag on slots is no number", async () => {
-    const twin = await twinOf({ b: 100 })
+    const twin = await twinOf({ b: 10 })
     await addQueue(twin, 'a', 100)
     await addGroup(twin, 'a-workers', { 'celery:queue': 'a', 'celery:concurrency': 'four' })
     await failing(
@@ -211,7 +215,7 @@ describe('one bad queue is named, and the others are done', () => {
   })
 
   it('its resize is refused', async () => {
-    const twin = await twinOf({ a: 100, b: 100 })
+    const twin = await twinOf({ a: 10, b: 10 })
     const error = awsError('ValidationError', 'No.')
     twin.inject([{ command: 'SetDesiredCapacityCommand', about: 'a-workers', error }])
     await failing(twin, 'backlog: 1 of 2 queues failed: a: act: ValidationError: No.')
@@ -232,7 +236,7 @@ describe('when nothing can be known, nothing is resized', () => {
   it.each(['DescribeAutoScalingGroupsCommand', 'GetItemCommand', 'QueryCommand', 'PutItemCommand'])(
     '%s is throttled for good',
     async (command) => {
-      const twin = await twinOf({ a: 100 })
+      const twin = await twinOf({ a: 10 })
       twin.inject([{ command, error: awsError('ThrottlingException', 'Rate exceeded') }])
       expect(await errorOf(run(twin, fleet))).toBe('Rate exceeded')
       expect(desiredOf(twin)).toEqual({ 'a-workers': 0 })

@@ -4,15 +4,27 @@ import { type Decision, decide } from '../functions/backlog/decide.ts'
 import { tasksPerSlot, wantedCapacity } from '../functions/backlog/sizing.ts'
 import type { Group } from '../shared/fleet.ts'
 import type { QueueConfig } from '../shared/queue-config.ts'
-import type { QueueMemory } from '../shared/state.ts'
+import type { Memory } from '../shared/sizing/step.ts'
+import { noOutlook } from '../shared/sizing/types.ts'
 import { countsOf, groupOf, queueOf } from './fixtures.ts'
 
 const now = Date.parse('2026-01-06T15:00:00Z')
 const secondsAgo = (seconds: number) => now - seconds * 1_000
-const emptyFor = (seconds: number): QueueMemory => ({
-  emptySince: secondsAgo(seconds),
-  surplus: null,
-})
+/** What is remembered of a queue that looked like that each minute until a minute ago. */
+function rememberedOf(
+  queue: QueueConfig,
+  group: Group,
+  look: { visible: number; notVisible: number },
+  minutes: number,
+): Memory | null {
+  let remembered: Memory | null = null
+  for (let minute = minutes; minute >= 1; minute--) {
+    const counts = countsOf(look.visible, look.notVisible)
+    const decision = decide(queue, { ...alone, counts, group, remembered }, secondsAgo(minute * 60))
+    if (decision.kind !== 'unreadable') remembered = decision.memory
+  }
+  return remembered
+}
 
 // Ten tasks a slot: the first at once, and nine in the 90 s that are left of 270.
 const direct = {
@@ -28,7 +40,7 @@ const summary = (decision: Decision) => ({
   ...(decision.kind === 'resize' ? { desired: decision.desired } : {}),
 })
 
-const alone = { draining: 0, hooked: true, remembered: null }
+const alone = { draining: 0, hooked: true, outlook: noOutlook, remembered: null }
 
 type Row = {
   name: string
@@ -36,72 +48,47 @@ type Row = {
   visible?: number
   notVisible?: number
   group?: Parameters<typeof groupOf>[0]
-  emptyForSeconds?: number
-  surplus?: { forSeconds: number; most: number }
+  lookedForMinutes?: number
   draining?: number
   hooked?: boolean
   expected: ReturnType<typeof summary>
 }
 
 describe('what a queue decides', () => {
+  const full = { desired: 10, instances: { inService: 10 } }
   const rows: Row[] = [
     {
-      name: '100 waiting, 10 tasks a slot, none running: 10 instances',
-      visible: 100,
-      expected: { kind: 'resize', reason: 'backlog', desired: 10 },
-    },
-    {
-      name: 'one message leaves zero',
+      name: 'one message on a first look leaves zero',
       visible: 1,
       expected: { kind: 'resize', reason: 'backlog', desired: 1 },
     },
     {
-      name: 'what is in flight counts like what waits',
-      visible: 60,
-      notVisible: 41,
-      expected: { kind: 'resize', reason: 'backlog', desired: 11 },
-    },
-    {
       name: 'four slots an instance need a quarter of the instances',
-      visible: 100,
+      visible: 4,
       group: { slotsPerInstance: 4 },
-      expected: { kind: 'resize', reason: 'backlog', desired: 3 },
-    },
-    {
-      name: "the group's tag on slots outweighs the file",
-      queue: { ...direct, concurrency: 10 },
-      visible: 100,
-      group: { slotsPerInstance: 1 },
-      expected: { kind: 'resize', reason: 'backlog', desired: 10 },
-    },
-    {
-      name: 'without the tag the file tells the slots',
-      queue: { ...direct, concurrency: 10 },
-      visible: 100,
-      group: { slotsPerInstance: null },
       expected: { kind: 'resize', reason: 'backlog', desired: 1 },
     },
     {
       name: 'more than the group may have: all it may have, and a shortfall',
-      visible: 500,
+      visible: 5_000,
       expected: { kind: 'resize', reason: 'capped-by-max', desired: 20 },
     },
     {
       name: "the file's max binds before the group's",
       queue: { ...direct, scaling: { mode: 'direct', max: 5 } },
-      visible: 500,
+      visible: 5_000,
       expected: { kind: 'resize', reason: 'capped-by-max', desired: 5 },
     },
     {
       name: 'already at max: hold, and say what is missing',
-      visible: 500,
-      group: { desired: 20 },
+      visible: 5_000,
+      group: { desired: 20, instances: { inService: 20 } },
       expected: { kind: 'hold', reason: 'capped-by-max' },
     },
     {
       name: 'fewer desired than min, with nothing to do',
       queue: { ...direct, scaling: { mode: 'direct', min: 2 } },
-      group: { desired: 1 },
+      group: { desired: 1, instances: { inService: 1 } },
       expected: { kind: 'resize', reason: 'below-min', desired: 2 },
     },
     {
@@ -110,105 +97,49 @@ describe('what a queue decides', () => {
       expected: { kind: 'resize', reason: 'below-min', desired: 20 },
     },
     {
-      name: 'the capacity fits',
-      visible: 95,
-      group: { desired: 10 },
-      expected: { kind: 'hold', reason: 'steady' },
-    },
-    {
-      name: 'less would do, but something waits',
-      visible: 1,
-      group: { desired: 10 },
-      expected: { kind: 'hold', reason: 'busy' },
-    },
-    {
-      name: 'less would do, but something runs',
-      notVisible: 1,
-      group: { desired: 10 },
-      emptyForSeconds: 600,
-      expected: { kind: 'hold', reason: 'busy' },
-    },
-    {
-      name: 'empty for the first time',
-      group: { desired: 10 },
+      name: 'nothing is removed on a first look, whatever it shows',
+      group: full,
       expected: { kind: 'hold', reason: 'settling' },
     },
     {
-      name: 'empty a few seconds ago as well, as when one event came twice',
-      group: { desired: 10 },
-      emptyForSeconds: 3,
+      name: 'nothing is removed after four minutes either',
+      group: full,
+      lookedForMinutes: 4,
       expected: { kind: 'hold', reason: 'settling' },
     },
     {
-      name: 'empty a minute ago as well, the schedule being a second early',
-      group: { desired: 10 },
-      emptyForSeconds: 59,
+      name: 'empty for ten minutes: down to nothing',
+      group: full,
+      lookedForMinutes: 10,
       expected: { kind: 'resize', reason: 'idle', desired: 0 },
     },
     {
       name: "idle goes down to the group's own minimum",
-      group: { desired: 10, minSize: 3 },
-      emptyForSeconds: 60,
+      group: { ...full, minSize: 3 },
+      lookedForMinutes: 10,
       expected: { kind: 'resize', reason: 'idle', desired: 3 },
     },
     {
-      name: 'a doomed instance still counts in its group, and is no capacity',
-      visible: 100,
-      group: { desired: 10, instances: { inService: 10 } },
-      draining: 2,
-      expected: { kind: 'resize', reason: 'backlog', desired: 12 },
-    },
-    {
-      name: 'up to max',
-      visible: 200,
-      group: { desired: 19, instances: { inService: 19 } },
-      draining: 3,
-      expected: { kind: 'resize', reason: 'backlog', desired: 20 },
-    },
-    {
-      name: 'and is not scaled in while it still counts',
-      group: { desired: 2, instances: { inService: 2 } },
-      queue: { ...direct, scaling: { mode: 'direct', min: 1 } },
-      draining: 1,
-      emptyForSeconds: 300,
-      expected: { kind: 'hold', reason: 'steady' },
-    },
-    {
-      name: 'fewer would do for a moment: hold',
-      visible: 50,
-      group: { desired: 9 },
-      surplus: { forSeconds: 1_799, most: 6 },
-      expected: { kind: 'hold', reason: 'busy' },
-    },
-    {
-      name: 'fewer have done for half an hour: down to the most of them',
-      visible: 50,
-      group: { desired: 9 },
-      surplus: { forSeconds: 1_800, most: 6 },
-      expected: { kind: 'resize', reason: 'surplus', desired: 6 },
+      name: 'two short tasks that run keep two instances, and one for chance',
+      notVisible: 2,
+      group: full,
+      lookedForMinutes: 10,
+      expected: { kind: 'resize', reason: 'surplus', desired: 3 },
     },
     {
       name: 'but not where the group would end its victim as it works',
-      visible: 50,
-      group: { desired: 9 },
-      surplus: { forSeconds: 1_800, most: 6 },
+      notVisible: 2,
+      group: full,
+      lookedForMinutes: 10,
       hooked: false,
       expected: { kind: 'hold', reason: 'no-hook' },
     },
     {
-      name: 'a long boot is not undone so soon',
-      queue: { ...direct, startWithin: '810s', bootTime: '11m' },
-      visible: 50,
-      group: { desired: 9 },
-      surplus: { forSeconds: 1_979, most: 6 },
-      expected: { kind: 'hold', reason: 'busy' },
-    },
-    {
-      name: 'a capacity that somebody lowered meanwhile begins anew',
-      visible: 50,
-      group: { desired: 6 },
-      surplus: { forSeconds: 1_800, most: 8 },
-      expected: { kind: 'hold', reason: 'busy' },
+      name: 'a doomed instance still counts in its group, and is replaced',
+      queue: { ...direct, scaling: { mode: 'direct', min: 10 } },
+      group: full,
+      draining: 2,
+      expected: { kind: 'resize', reason: 'below-min', desired: 12 },
     },
     {
       name: 'observe leaves a group alone whatever waits',
@@ -225,15 +156,13 @@ describe('what a queue decides', () => {
   ]
   it.each(rows)('$name', (row) => {
     const queue = queueOf(row.queue ?? direct)
-    const counts = countsOf(row.visible ?? 0, row.notVisible)
-    const emptySince = row.emptyForSeconds === undefined ? null : secondsAgo(row.emptyForSeconds)
-    const surplus = row.surplus
-      ? { since: secondsAgo(row.surplus.forSeconds), most: row.surplus.most }
-      : null
+    const group = groupOf(row.group)
+    const look = { visible: row.visible ?? 0, notVisible: row.notVisible ?? 0 }
+    const remembered = rememberedOf(queue, group, look, row.lookedForMinutes ?? 0)
     const { draining = 0, hooked = true } = row
-    const snapshot = { counts, group: groupOf(row.group), draining, hooked }
-    const decision = decide(queue, { ...snapshot, remembered: { emptySince, surplus } }, now)
-    expect(summary(decision)).toEqual(row.expected)
+    const counts = countsOf(look.visible, look.notVisible)
+    const snapshot = { counts, group, draining, hooked, outlook: noOutlook, remembered }
+    expect(summary(decide(queue, snapshot, now))).toEqual(row.expected)
   })
 
   it('holds a queue whose counts cannot be read, and says what was wrong with them', () => {
@@ -243,23 +172,6 @@ describe('what a queue decides', () => {
       reason: 'counts-unreadable',
       detail: 'ApproximateNumberOfMessages is missing',
     })
-  })
-})
-
-describe('what a queue remembers', () => {
-  const memoryOf = (visible: number, remembered: QueueMemory | null) => {
-    const snapshot = { ...alone, counts: countsOf(visible), group: groupOf(), remembered }
-    const decision = decide(queueOf(direct), snapshot, now)
-    return decision.kind === 'unreadable' ? undefined : decision.memory
-  }
-  it('the first empty reading is now', () => {
-    expect(memoryOf(0, null)).toEqual(emptyFor(0))
-  })
-  it('a further empty reading keeps the first', () => {
-    expect(memoryOf(0, emptyFor(300))).toEqual(emptyFor(300))
-  })
-  it('a message ends it', () => {
-    expect(memoryOf(1, emptyFor(300))?.emptySince).toBeNull()
   })
 })
 
@@ -299,7 +211,9 @@ describe('what is published', () => {
     expect(measuresOf(30, { slotsPerInstance: 2 }).backlogSeconds).toBe(120 + 150)
   })
   it('what is wanted beyond max', () => {
-    expect(measuresOf(500, {})).toMatchObject({ wanted: 50, shortfall: 30 })
+    const { wanted, shortfall } = measuresOf(5_000, {})
+    expect(wanted).toBeGreaterThan(20)
+    expect(shortfall).toBe(wanted - 20)
   })
 })
 
@@ -352,10 +266,7 @@ describe('whatever the situation', () => {
     desired: size,
     visible: fc.integer({ min: 0, max: 100_000 }),
     notVisible: fc.integer({ min: 0, max: 100_000 }),
-    emptyForSeconds: fc.option(fc.integer({ min: 0, max: 3_600 })),
-    surplus: fc.option(
-      fc.record({ forSeconds: fc.integer({ min: 0, max: 7_200 }), most: fc.nat({ max: 60 }) }),
-    ),
+    lookedForMinutes: fc.integer({ min: 0, max: 12 }),
     draining: fc.integer({ min: 0, max: 5 }),
     hooked: fc.boolean(),
   })
@@ -369,12 +280,12 @@ describe('whatever the situation', () => {
   }
   const decideFor = (s: Situation, visible = s.visible) => {
     const { queue, group } = resolve(s)
-    const emptySince = s.emptyForSeconds === null ? null : secondsAgo(s.emptyForSeconds)
-    const surplus = s.surplus && { since: secondsAgo(s.surplus.forSeconds), most: s.surplus.most }
+    const look = { visible: s.visible, notVisible: s.notVisible }
+    const remembered = rememberedOf(queue, group, look, s.lookedForMinutes)
     const counts = countsOf(visible, s.notVisible)
-    const snapshot = { counts, group, draining: s.draining, hooked: s.hooked }
-    const remembered = { emptySince, surplus }
-    return { queue, group, decision: decide(queue, { ...snapshot, remembered }, now) }
+    const { draining, hooked } = s
+    const snapshot = { counts, group, draining, hooked, outlook: noOutlook, remembered }
+    return { queue, group, snapshot, decision: decide(queue, snapshot, now) }
   }
 
   it('a resize stays within the bounds of the file and the group, and changes something', () => {
@@ -390,14 +301,15 @@ describe('whatever the situation', () => {
       }),
     )
   })
-  it('while anything waits or runs, only a drain and half an hour of surplus scale in', () => {
+  it('nothing goes before five minutes of looks, nor a worker without a drain', () => {
     fc.assert(
       fc.property(situation, (s) => {
-        const { group, decision } = decideFor(s)
-        const surplus = s.hooked && (s.surplus?.forSeconds ?? 0) >= 1_800
-        if (s.visible + s.notVisible === 0 || surplus) return
-        const to = decision.kind === 'resize' ? decision.desired : group.desired
-        expect(to).toBeGreaterThanOrEqual(group.desired)
+        const { queue, group, decision } = decideFor(s)
+        if (decision.kind !== 'resize' || decision.desired >= group.desired) return
+        // More than the file allows goes at once.
+        if (group.desired > (queue.max ?? group.maxSize)) return
+        expect(s.lookedForMinutes).toBeGreaterThanOrEqual(5)
+        expect(s.hooked || s.visible + s.notVisible === 0).toBe(true)
       }),
     )
   })
@@ -415,13 +327,11 @@ describe('whatever the situation', () => {
   it('deciding again after the resize holds', () => {
     fc.assert(
       fc.property(situation, (s) => {
-        const { queue, group, decision } = decideFor(s)
+        const { queue, group, snapshot, decision } = decideFor(s)
         if (decision.kind !== 'resize') return
-        const counts = countsOf(s.visible, s.notVisible)
         const next = { ...group, desired: decision.desired }
-        const { draining, hooked } = s
-        const snapshot = { counts, group: next, draining, hooked, remembered: decision.memory }
-        const again = decide(queue, snapshot, now)
+        const remembered = decision.memory
+        const again = decide(queue, { ...snapshot, group: next, remembered }, now)
         expect(again.kind).toBe('hold')
       }),
     )

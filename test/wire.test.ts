@@ -30,13 +30,14 @@ import { Refusal } from './loopback/wire.ts'
  * what the clients do with errors, throttling, silence and pages, which no twin can show.
  */
 
-// With these, one slot takes 10 tasks in time: a queue of 10 n messages wants n instances.
+// With tasks of half a day each waiting one needs a slot of its own, whatever the rule's constants:
+// a queue of n messages wants n instances.
 const fleetOf = (input: Omit<FleetInput, 'name'>) =>
   defineFleet({
     name: 'wire',
     defaults: {
       startWithin: '270s',
-      taskTime: '10s',
+      taskTime: '12h',
       bootTime: '2m',
       scaling: { mode: 'direct' },
     },
@@ -44,7 +45,7 @@ const fleetOf = (input: Omit<FleetInput, 'name'>) =>
   })
 
 const abc = fleetOf({ defaultQueues: ['a', 'b', 'c'] })
-const depths = { a: 100, b: 50, c: 30 }
+const depths = { a: 10, b: 5, c: 3 }
 const allResized = ['a-workers: 10', 'b-workers: 5', 'c-workers: 3']
 
 const throttled = new Refusal('RequestThrottled', 'Rate exceeded')
@@ -239,13 +240,16 @@ describe('a sweep over the wire', () => {
     expect(published(rig)).toEqual(['a', 'a', 'b', 'b', 'c', 'c'])
   })
 
-  it('remembers since when a queue is empty, and scales in a minute later', async () => {
+  it('remembers since when it looks at an empty queue, and scales in after minutes', async () => {
     const rig = await rigOf({ a: 0 })
     const fleet = fleetOf({ defaultQueues: ['a'] })
     const start = rig.deps.clock.now()
-    expect((await run(rig, fleet, { clock: { now: () => start } })).error).toBeNull()
+    const runAfter = (seconds: number) =>
+      run(rig, fleet, { clock: { now: () => start + seconds * 1_000 } })
+    expect((await runAfter(0)).error).toBeNull()
+    expect((await runAfter(240)).error).toBeNull()
     expect(resized(rig)).toEqual([])
-    expect((await run(rig, fleet, { clock: { now: () => start + 60_000 } })).error).toBeNull()
+    expect((await runAfter(300)).error).toBeNull()
     expect(resized(rig)).toEqual(['a-workers: 0'])
   })
 
@@ -312,7 +316,7 @@ describe('connections', () => {
 
   it('go to the configured endpoint alone, also for a queue given as a URL', async () => {
     const rig = await rigOf(depths)
-    addMessages(rig.stub.cloud, 'd', 40)
+    addMessages(rig.stub.cloud, 'd', 4)
     addGroup(rig.stub.cloud, 'd-workers', { 'celery:queue': 'd' })
     const sqs = 'https://sqs.us-east-1.amazonaws.com/123456789012/d'
     const watch = watchConnections()

@@ -98,7 +98,7 @@ function answerOf(now: number, told: Step): Answer {
 
 const round = (value: number) => Math.round(value * 10_000) / 10_000
 
-/** Does what is due before a look: whole minutes become history, the hour and the day are renewed. */
+/** What is due before a look: whole minutes become history, the hour and the day are renewed. */
 function look(shadow: Shadow, { now }: Sensed): void {
   shadow.from ??= Math.floor(now / 60) * 60 - shadow.minutes.length * 60
   keepMinutes(shadow, shadow.from)

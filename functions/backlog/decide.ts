@@ -99,7 +99,7 @@ function workloadOf(queue: QueueConfig, group: Group): Workload {
   }
 }
 
-/** The rates are not read each minute: what the counts say of them is as good, and costs nothing. */
+/** The rates are not read: what the counts say of them is as good, and costs nothing. */
 function sense({ group, draining }: Snapshot, counts: Counts, now: number): Sensed {
   const { inService, pending, leaving, standby } = group.instances
   return {

@@ -141,7 +141,8 @@ function neighbour(list: readonly number[], value: number, direction: number): n
 // A task late in a thousand is worth this many thousandths of the price: what is kept with room to
 // spare is kept on other days too.
 const lateCosts = 10
-// Beyond what may be late it is worth three times as much again; more would buy the last task at any price
+// Beyond what may be late it is worth three times as much again; more would buy the last task at any
+// price
 // on days that nothing could have kept.
 const tooLateCosts = 30
 
@@ -238,7 +239,7 @@ function thinned(next: Chance, count: number, share: number): number {
 const restlessnessLeast = 0.1
 const restlessnessMax = 0.5
 
-/** How much an hour differs from the same hour of the day before, beyond chance; of its logarithm. */
+/** How much an hour differs from the same one of the day before, of its logarithm. */
 export function restlessness(counts: ArrayLike<number>): number {
   const hours = Math.floor(counts.length / 60)
   const sums = Array.from({ length: hours }, (_, hour) => {

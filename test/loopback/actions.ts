@@ -174,6 +174,13 @@ function getQueueAttributes(cloud: Cloud, input: unknown): object {
 const attribute = z.union([
   z.strictObject({ S: text }),
   z.strictObject({ N: text.check(z.regex(/^-?\d+(\.\d+)?$/)) }),
+  // Bytes are base64 on the wire.
+  z.strictObject({
+    B: z.pipe(
+      text.check(z.base64()),
+      z.transform((base64) => Uint8Array.from(Buffer.from(base64, 'base64'))),
+    ),
+  }),
 ])
 const item = z.record(text, attribute)
 const expressions = {

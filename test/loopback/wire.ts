@@ -127,15 +127,16 @@ export function encodeRefusal(call: Call | null, refusal: Refusal): Answer {
 const json = (status: number, body: object): Answer => ({
   status,
   headers: { 'content-type': 'application/x-amz-json-1.0', 'x-amzn-requestid': requestId },
-  body: JSON.stringify(withSeconds(body)),
+  body: JSON.stringify(onWire(body)),
 })
 
-/** AWS JSON has times as epoch seconds. */
-function withSeconds(value: unknown): unknown {
+/** AWS JSON has times as epoch seconds, and bytes as base64. */
+function onWire(value: unknown): unknown {
   if (value instanceof Date) return value.getTime() / 1_000
-  if (Array.isArray(value)) return value.map(withSeconds)
+  if (value instanceof Uint8Array) return Buffer.from(value).toString('base64')
+  if (Array.isArray(value)) return value.map(onWire)
   if (typeof value !== 'object' || value === null) return value
-  return Object.fromEntries(Object.entries(value).map(([key, child]) => [key, withSeconds(child)]))
+  return Object.fromEntries(Object.entries(value).map(([key, child]) => [key, onWire(child)]))
 }
 
 const xml = (status: number, body: string): Answer => ({
