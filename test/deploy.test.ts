@@ -381,9 +381,9 @@ describeWithMoto('deployed to an AWS that nobody here wrote', (moto) => {
     await makeFleet(moto)
     const before = await desiredOf(moto)
     expect(await invokeLocal('schedule.json')).toMatchObject({ code: 0 })
-    // 7 tasks a slot keep the promise of 5 minutes with a boot of 2, so that 30 want 5 instances.
+    // Three would do if all boots took their mean; one that is late must not cost the promise.
     const atLeastTwo = { 'meeting-join-workers': 2 }
-    expect(await desiredOf(moto)).toEqual({ ...before, ...atLeastTwo, 'invoice-workers': 5 })
+    expect(await desiredOf(moto)).toEqual({ ...before, ...atLeastTwo, 'invoice-workers': 4 })
     expect(await published(moto, 'BacklogPerInstance', 'invoice')).toBe(30)
     expect(await published(moto, 'QueuesMeasured')).toBe(70)
     expect(await published(moto, 'QueuesFailed')).toBe(0)

@@ -103,7 +103,8 @@ function workloadOf(queue: QueueConfig, group: Group): Workload {
 function sense({ group, draining }: Snapshot, counts: Counts, now: number): Sensed {
   const { inService, pending, leaving, standby } = group.instances
   return {
-    now: now / 1_000,
+    // Whole, for what is remembered of it must not differ in the last digit.
+    now: Math.round(now / 1_000),
     ...counts,
     ...{ sent: null, deleted: null },
     ...{ inService, pending, draining: leaving + standby },
