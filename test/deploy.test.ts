@@ -381,9 +381,9 @@ describeWithMoto('deployed to an AWS that nobody here wrote', (moto) => {
     await makeFleet(moto)
     const before = await desiredOf(moto)
     expect(await invokeLocal('schedule.json')).toMatchObject({ code: 0 })
-    // Three would do if all boots took their mean; one that is late must not cost the promise.
+    // Each of three starts ten or more of the 30 within the promise, late boots included.
     const atLeastTwo = { 'meeting-join-workers': 2 }
-    expect(await desiredOf(moto)).toEqual({ ...before, ...atLeastTwo, 'invoice-workers': 4 })
+    expect(await desiredOf(moto)).toEqual({ ...before, ...atLeastTwo, 'invoice-workers': 3 })
     expect(await published(moto, 'BacklogPerInstance', 'invoice')).toBe(30)
     expect(await published(moto, 'QueuesMeasured')).toBe(70)
     expect(await published(moto, 'QueuesFailed')).toBe(0)
