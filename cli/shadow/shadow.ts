@@ -1,5 +1,5 @@
-import { type History, profilesOf } from '../../functions/forecast/history.ts'
-import { rehearse } from '../../functions/forecast/rehearse.ts'
+import { type History, profilesOf } from '../../shared/forecast/history.ts'
+import { rehearse } from '../../shared/forecast/rehearse.ts'
 import { arrivalsOf } from '../../shared/sizing/predict.ts'
 import { type Memory, type Step, step } from '../../shared/sizing/step.ts'
 import { noOutlook, type Outlook, type Sensed, type Workload } from '../../shared/sizing/types.ts'

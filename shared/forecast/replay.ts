@@ -1,6 +1,6 @@
-import type { Forecast } from '../../shared/sizing/predict.ts'
-import { type Needs, size } from '../../shared/sizing/size.ts'
-import type { Constants, Workload } from '../../shared/sizing/types.ts'
+import type { Forecast } from '../sizing/predict.ts'
+import { type Needs, size } from '../sizing/size.ts'
+import type { Constants, Workload } from '../sizing/types.ts'
 import { addTimer, createTimers, nextTimer, type Timers, takeTimer } from './timers.ts'
 
 /**

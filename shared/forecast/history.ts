@@ -1,5 +1,5 @@
-import { seasons } from '../../shared/sizing/predict.ts'
-import type { Profile } from '../../shared/sizing/types.ts'
+import { seasons } from '../sizing/predict.ts'
+import type { Profile } from '../sizing/types.ts'
 
 /** Arrivals of the days before, a number a minute. */
 export type History = {
