@@ -127,9 +127,14 @@ function learn(workload: Workload, outlook: Outlook, sensed: Sensed, memory: Mem
 
 const isEmpty = ({ visible, notVisible }: Sensed) => visible + notVisible === 0
 
-/** Messages wait, slots are free and nothing is done: the workers do not take what is there. */
+/**
+ * Messages wait, slots are free and nothing is done: the workers do not take what is there. Where
+ * deletes are not read, that nothing is done is seen only where nothing runs: a busy queue of short
+ * tasks always has a few waiting and a few slots that are just between two tasks.
+ */
 const isStuck = ({ slots }: Workload, sensed: Sensed, working: number) =>
   working > 0 &&
   sensed.visible > 0 &&
-  sensed.notVisible < working * slots &&
-  (sensed.deleted ?? 0) === 0
+  (sensed.deleted === null
+    ? sensed.notVisible === 0
+    : sensed.deleted === 0 && sensed.notVisible < working * slots)
