@@ -118,7 +118,9 @@ function unpacked(bytes: Uint8Array | undefined): string {
   try {
     return inflateRawSync(bytes).toString()
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'Z_DATA_ERROR') return ''
+    // Bytes that are no packed text, and those that end before it does.
+    const isNone = (code: unknown) => code === 'Z_DATA_ERROR' || code === 'Z_BUF_ERROR'
+    if (error instanceof Error && 'code' in error && isNone(error.code)) return ''
     throw error
   }
 }
