@@ -290,7 +290,7 @@ describe('service time', () => {
 })
 
 describe('the error budget', () => {
-  const after = (started: number, late: number) => strained(firstConstants, { started, late })
+  const careful = (started: number, late: number) => strained(firstConstants, { started, late })
   it.each([
     ['full', fullBudget, false],
     ['four late in a thousand', { started: 1_000, late: 4 }, false],
@@ -300,8 +300,8 @@ describe('the error budget', () => {
     expect(strained(firstConstants, budget) !== firstConstants).toBe(isStrained)
   })
   it('spends less on waiting and provides for more while it is strained', () => {
-    expect(after(1_000, 5).spend).toBeLessThan(firstConstants.spend)
-    expect(after(1_000, 5).margin).toBeGreaterThan(firstConstants.margin)
+    expect(careful(1_000, 5).spend).toBeLessThan(firstConstants.spend)
+    expect(careful(1_000, 5).margin).toBeGreaterThan(firstConstants.margin)
   })
   it('never leaves nothing to wait', () => {
     const least = strained({ ...firstConstants, spend: 0.1 }, { started: 1_000, late: 5 })

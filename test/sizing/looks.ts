@@ -1,7 +1,7 @@
 import { type Memory, type Step, step } from '../../shared/sizing/step.ts'
 import { noOutlook, type Outlook, type Sensed, type Workload } from '../../shared/sizing/types.ts'
 
-/** Looks at a queue that nobody runs: each is written down, and what the rule says of it is told. */
+/** Looks at a queue that nobody runs: each is written down, and what the rule says is told. */
 
 export const minute = 60
 
