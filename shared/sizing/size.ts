@@ -76,8 +76,8 @@ function arriving({ workload, constants, picture: { foreseen } }: Rule, seconds:
   return mean + constants.margin * Math.sqrt(foreseen.dispersion * mean)
 }
 
-// Rounding up must not make two of 1.0000000001.
-const wholeUp = (value: number) => Math.ceil(value - 1e-9)
+// Rounding up must not make two of 1.0000000001, nor a negative zero of nothing.
+const wholeUp = (value: number) => Math.max(0, Math.ceil(value - 1e-9))
 
 /** Tasks that one slot starts within so many seconds, with the one that it has now. */
 const perSlot = (seconds: number, { serviceSeconds }: Picture) =>
