@@ -131,9 +131,10 @@ describe('house rules', () => {
     expect(declarationLength(rest)).toBe(length)
   })
 
-  it('decide.ts, fold.ts and sizing.ts are pure: no SDK, clock, log or chance', () => {
-    const pure = files.filter(({ name }) => /\/(decide|fold|sizing)\.ts$/.test(name))
-    expect(pure).toHaveLength(4)
+  it('what decides, sizes, foresees and rehearses is pure: no SDK, clock, log or chance', () => {
+    const patterns = [/\/(decide|fold|sizing)\.ts$/, /^shared\/(sizing|forecast)\//]
+    const pure = files.filter(({ name }) => patterns.some((pattern) => pattern.test(name)))
+    expect(patterns.filter((pattern) => !pure.some(({ name }) => pattern.test(name)))).toEqual([])
     expect(linesLike(pure, /@aws-sdk|process\.|Date\.|Math\.random|console\./)).toEqual([])
     const impure = /^import (?!type).* from '.*(aws|queues|fleet|state|metrics|lambda)\.ts'/
     expect(linesLike(pure, impure)).toEqual([])
