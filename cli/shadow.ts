@@ -58,6 +58,7 @@ async function workloadOf(options: ShadowOptions): Promise<Shadow['workload']> {
     max: options.max ?? queue?.max ?? maxDefault,
     taskSeconds: options.serviceTime ?? queue?.taskSeconds ?? seconds(defaults.taskTime),
   }
+  if (workload.slots < 1) throw new Error(`--slots ${workload.slots}: write 1 or more`)
   if (workload.min > workload.max) {
     throw new Error(`--min ${workload.min} is above --max ${workload.max}`)
   }
@@ -67,12 +68,12 @@ async function workloadOf(options: ShadowOptions): Promise<Shadow['workload']> {
 async function queueOf({ config, queue }: ShadowOptions) {
   if (config === undefined && queue === undefined) return null
   if (queue === undefined) throw new Error('--config needs --queue NAME: which of its queues?')
-  const file = pathToFileURL(resolve(config ?? 'fleet.config.ts')).href
-  const { default: fleet } = await import(file)
+  const file = config ?? 'fleet.config.ts'
+  const { default: fleet } = await import(pathToFileURL(resolve(file)).href)
   const found = fleet.queues.find(({ name }: { name: string }) => name === queue)
   if (found) return found
   const names = fleet.queues.map(({ name }: { name: string }) => name).join(', ')
-  throw new Error(`There is no queue ${queue} in ${config}; there are ${names}`)
+  throw new Error(`There is no queue ${queue} in ${file}; there are ${names}`)
 }
 
 /** Arrivals a minute of the days before, one number a line, the oldest first. */

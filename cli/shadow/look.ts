@@ -30,7 +30,8 @@ const look = z.object(
 export function parseLook(text: string): { sensed: Sensed } | { error: string } {
   const json = parseJson(text)
   if ('error' in json) return json
-  const parsed = look.safeParse(json.value)
+  // With what was there, for that is how a missing field is told from a wrong one.
+  const parsed = look.safeParse(json.value, { reportInput: true })
   if (parsed.success) return { sensed: parsed.data }
   const problems = parsed.error.issues.map(({ path, message, input }) => {
     const field = path.join('.')

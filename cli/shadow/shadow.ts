@@ -113,10 +113,14 @@ function look(shadow: Shadow, { now }: Sensed): void {
   if (shadow.rehearsedAt !== null && now - shadow.rehearsedAt < daySeconds) return
   shadow.rehearsedAt = now
   const taskSeconds = Math.max(minTaskSeconds, shadow.memory.serviceSeconds)
-  const workload = { ...shadow.workload, tickSeconds: shadow.tickSeconds, taskSeconds }
+  const tickSeconds = Math.max(rehearsedTickSecondsLeast, shadow.tickSeconds)
+  const workload = { ...shadow.workload, tickSeconds, taskSeconds }
   const rehearsed = rehearse(workload, history, shadow.serviceCv2, Math.floor(now / daySeconds))
   if (rehearsed) shadow.outlook = { ...shadow.outlook, constants: rehearsed.constants }
 }
+
+// A rehearsal takes as long as it has looks: with one each second, longer than anyone would wait.
+const rehearsedTickSecondsLeast = 15
 
 // A service time of nothing would be none at all.
 const minTaskSeconds = 0.001
