@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { type Decision, decide } from '../functions/backlog/decide.ts'
-import { tasksPerSlot, wantedCapacity } from '../functions/backlog/sizing.ts'
+import { tasksPerSlot } from '../functions/backlog/sizing.ts'
 import type { Group } from '../shared/fleet.ts'
 import type { QueueConfig } from '../shared/queue-config.ts'
 import type { Memory } from '../shared/sizing/step.ts'
@@ -217,7 +217,7 @@ describe('what is published', () => {
   })
 })
 
-describe('the plain rule', () => {
+describe('the target of a policy', () => {
   it.each([
     [270, 10, 10],
     [180, 10, 1],
@@ -226,33 +226,6 @@ describe('the plain rule', () => {
   ])('a promise of %i s and tasks of %i s: %i tasks a slot', (startWithin, task, expected) => {
     const queue = { startWithinSeconds: startWithin, bootSeconds: 120, taskSeconds: task }
     expect(tasksPerSlot(queue)).toBe(expected)
-  })
-
-  const workload = fc.record({
-    startWithinSeconds: fc.integer({ min: 1, max: 86_400 }),
-    bootSeconds: fc.integer({ min: 1, max: 900 }),
-    taskSeconds: fc.double({ min: 0.01, max: 7_200, noNaN: true }),
-  })
-  const depth = fc.integer({ min: 0, max: 1_000_000 })
-  const slots = fc.integer({ min: 1, max: 64 })
-
-  it('never wants fewer for a longer backlog', () => {
-    fc.assert(
-      fc.property(workload, slots, depth, depth, (queue, c, a, b) => {
-        const [less, more] = [Math.min(a, b), Math.max(a, b)]
-        const wanted = (visible: number) => wantedCapacity(queue, c, countsOf(visible))
-        expect(wanted(less)).toBeLessThanOrEqual(wanted(more))
-      }),
-    )
-  })
-  it('never wants more than a slot for each task, nor none for one', () => {
-    fc.assert(
-      fc.property(workload, slots, depth, depth, (queue, c, visible, notVisible) => {
-        const wanted = wantedCapacity(queue, c, countsOf(visible, notVisible))
-        expect(wanted).toBeLessThanOrEqual(Math.ceil((visible + notVisible) / c))
-        expect(wanted > 0).toBe(visible + notVisible > 0)
-      }),
-    )
   })
 })
 

@@ -200,7 +200,7 @@ describe('the command', () => {
     expect((await once(child, 'close'))[0]).toBe(1)
   })
 
-  it('ends well when no line was refused, of a queue of a file and with options over it', async () => {
+  it('sizes a queue of a file, with options over it, and ends well', async () => {
     const input = `${lineOf({ visible: 500 })}\r\n${lineOf({ now: 120, visible: 500 })}\n`
     const ran = await run(input, '--config', 'fleet.config.ts', '--queue', 'video', '--max', '7')
     expect(ran).toMatchObject({ error: '', code: 0 })

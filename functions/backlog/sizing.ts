@@ -17,10 +17,3 @@ export const backlogTarget = (
   queue: Workload & Pick<QueueConfig, 'target'>,
   slotsPerInstance: number,
 ) => queue.target ?? slotsPerInstance * tasksPerSlot(queue)
-
-/** Instances wanted for what waits and what is in flight, before min and max. */
-export const wantedCapacity = (
-  queue: Workload,
-  slotsPerInstance: number,
-  counts: { readonly visible: number; readonly notVisible: number },
-) => Math.ceil((counts.visible + counts.notVisible) / (slotsPerInstance * tasksPerSlot(queue)))
