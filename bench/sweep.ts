@@ -37,8 +37,8 @@ const deadlineMilliseconds = 47_000
 // 70 groups of 100 to 500 workers: their descriptions are the largest answers of a sweep.
 const instancesPerGroup = 4
 
-// With the fleet below a slot takes 10 tasks in time, so that each 10 messages want an instance.
-const messagesPerInstance = 10
+// With tasks of half a day each message wants an instance of its own, whatever the constants.
+const messagesPerInstance = 1
 
 const seconds = (value: number) => `${value.toFixed(2)} s`
 const megabytes = (value: number) => `${Math.round(value)} MB`
@@ -202,7 +202,7 @@ async function sweep(queues: number): Promise<void> {
     name: 'bench',
     defaults: {
       startWithin: '270s',
-      taskTime: '10s',
+      taskTime: '12h',
       bootTime: '2m',
       scaling: { mode: 'direct', min: 1 },
     },
