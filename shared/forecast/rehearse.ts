@@ -1,11 +1,6 @@
 import { foresee, type Seen } from '../sizing/foresee.ts'
 import type { Forecast } from '../sizing/predict.ts'
-import {
-  type Constants,
-  firstConstants,
-  type Profile,
-  type Workload,
-} from '../sizing/types.ts'
+import { type Constants, firstConstants, type Profile, type Workload } from '../sizing/types.ts'
 import { type Chance, chance, logNormal, normal, poisson } from './chance.ts'
 import { type History, profilesOf } from './history.ts'
 import { type Days, type Outcome, replay } from './replay.ts'
