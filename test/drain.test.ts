@@ -156,6 +156,23 @@ describe('an instance that its group ends', () => {
     expect(tally(rig)).toMatchObject({ killedRuns: 0, forcedRuns: 0 })
   })
 
+  it('that has not booted yet starts no task: its watcher sees where it is to go', async () => {
+    const rig = await createRig()
+    const before = new Set(rig.inService())
+    rig.scaleInBy(-4)
+    const launched = () =>
+      [...(rig.world.twin.autoscaling.groups.get(group)?.instances.keys() ?? [])].filter(
+        (id) => !before.has(id),
+      )
+    const young = launched()
+    rig.scaleInBy(6)
+    expect(young.filter((id) => rig.stateOf(id) === 'Terminating:Wait').length).toBeGreaterThan(0)
+    // Had its worker taken a task, its group would have ended it: that is a breach, and throws.
+    await rig.minutes(5)
+    expect(rig.world.instances.ledgers.get(group)?.killedByGroup).toBe(0)
+    expect(launched().filter((id) => rig.stateOf(id) === 'Terminating:Wait')).toEqual([])
+  })
+
   it('is let go as unreachable when nothing on it answers', async () => {
     const rig = await createRig({ faults: { deadAgents: 1, withoutWatcher: 1 } })
     // Its task may die with it: the one scale-in that may, and the run says so.

@@ -65,24 +65,29 @@ type State = {
   readonly bus: Bus
   readonly draw: Random
   readonly boxes: Map<string, Box>
+  /** What the metadata says of instances that have not booted: it is there before they are. */
+  readonly early: Map<string, Order>
 }
 
 export function createBoxes(twin: Twin<Task>, bus: Bus, faults: BoxFaults): Boxes {
   const draw = random(twin.seed, 'boxes')
-  const state: State = { twin, bus, draw, boxes: new Map() }
+  const state: State = { twin, bus, draw, boxes: new Map(), early: new Map() }
   twin.onChange((change) => {
     if (change.kind === 'ssm.command') answer(state, change)
   })
   return {
     boot(instance, workers) {
+      const warning = state.early.get(instance) ?? null
+      state.early.delete(instance)
       const box: Box = {
-        ...{ instance, workers, warning: null, drain: null, note: null },
+        ...{ instance, workers, warning, drain: null, note: null },
         mute: draw.chance(faults.mute),
         watched: !draw.chance(faults.withoutWatcher),
       }
       state.boxes.set(instance, box)
       twin.emit(twin.ssm.register(instance))
       if (draw.chance(faults.deadAgents)) twin.ssm.silence(instance)
+      if (warning) watch(state, box)
     },
     startWorker(instance, start) {
       const box = state.boxes.get(instance)
@@ -91,13 +96,19 @@ export function createBoxes(twin: Twin<Task>, bus: Bus, faults: BoxFaults): Boxe
     },
     warn(instance, reason, deadline) {
       const box = state.boxes.get(instance)
-      if (!box) return
-      const nearest = Math.min(deadline, box.warning?.deadline ?? deadline)
-      box.warning = { reason, drainId: null, deadline: nearest }
+      const known = box ? box.warning : state.early.get(instance)
+      const nearest = Math.min(deadline, known?.deadline ?? deadline)
+      const warning = { reason, drainId: null, deadline: nearest }
+      if (!box) {
+        state.early.set(instance, warning)
+        return
+      }
+      box.warning = warning
       watch(state, box)
     },
     end(instance) {
       state.boxes.delete(instance)
+      state.early.delete(instance)
       twin.ssm.unregister(instance)
     },
   }
