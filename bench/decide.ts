@@ -3,9 +3,9 @@ import { decide, type Snapshot } from '../functions/backlog/decide.ts'
 import type { Group } from '../shared/fleet.ts'
 import { profilesOf } from '../shared/forecast/history.ts'
 import { checkFleet, type QueueConfig } from '../shared/queue-config.ts'
+import { random } from '../shared/random.ts'
 import type { Memory } from '../shared/sizing/step.ts'
 import { noOutlook } from '../shared/sizing/types.ts'
-import { random } from '../twin/random.ts'
 import { type Line, median } from './parts.ts'
 
 /**

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { random } from '../twin/random.ts'
+import { random } from '../shared/random.ts'
 import { createRig, group, type Rig } from './drain/fleet.ts'
 
 /**

@@ -1,8 +1,8 @@
 import { deflateRawSync } from 'node:zlib'
 import { PutItemCommand } from '@aws-sdk/client-dynamodb'
 import { describe, expect, it } from 'vitest'
+import { random } from '../shared/random.ts'
 import { readMemory, writeMemory } from '../shared/state.ts'
-import { random } from '../twin/random.ts'
 import { createTwin } from '../twin/twin.ts'
 import { groupOf, lastOf, times, workloadOf } from './sizing/looks.ts'
 

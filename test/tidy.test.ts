@@ -50,7 +50,7 @@ const bans: Ban[] = [
     except: /^shared\/aws\.ts/,
   },
   {
-    name: 'chance comes from the seed: take twin/random.ts',
+    name: 'chance comes from the seed: take shared/random.ts',
     among: source,
     pattern: /Math\.random\(|randomUUID\(/,
     except: /^shared\/aws\.ts/,

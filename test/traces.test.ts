@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { random } from '../twin/random.ts'
+import { random } from '../shared/random.ts'
 import { exponentialOf, readArrivals, readDurations } from '../twin/traces/csv.ts'
 import { type TrafficOptions, trafficOf } from '../twin/traces/traffic.ts'
 

@@ -1,4 +1,5 @@
 import type { DrainDeps } from '../shared/aws.ts'
+import { random } from '../shared/random.ts'
 import { type AutoScaling, createAutoScaling } from './aws/autoscaling.ts'
 import { type CloudWatch, createCloudWatch } from './aws/cloudwatch.ts'
 import { createDynamoDb } from './aws/dynamodb.ts'
@@ -7,7 +8,6 @@ import type { Change, Service } from './aws/service.ts'
 import { createSqs, type Sqs } from './aws/sqs.ts'
 import { createSsm, type Ssm } from './aws/ssm.ts'
 import { createEngine, type Engine } from './engine.ts'
-import { random } from './random.ts'
 
 /** An AWS in this process, in virtual time. `T` is what the world knows of a message. */
 export type Twin<T> = {

@@ -2,9 +2,9 @@ import type { Group } from '../../shared/fleet.ts'
 import type { QueueConfig } from '../../shared/queue-config.ts'
 import type { Counts, CountsReading } from '../../shared/queues.ts'
 import { type Memory, type Step, step } from '../../shared/sizing/step.ts'
-import type { Outlook, Sensed, Workload } from '../../shared/sizing/types.ts'
+import type { Outlook, Sensed } from '../../shared/sizing/types.ts'
 import type { Reason as SizingReason } from '../../shared/sizing/verdict.ts'
-import { tickSeconds } from '../../shared/timing.ts'
+import { workloadOf } from '../../shared/sizing/workload.ts'
 import { backlogTarget } from './sizing.ts'
 
 /** All that a decision may rest on: what AWS said of one queue in this run, and of the last. */
@@ -81,22 +81,6 @@ export function decide(queue: QueueConfig, snapshot: Snapshot, now: number): Dec
   if (desired === group.desired) return hold(told.reason)
   if (desired < group.desired && told.reason !== 'idle' && !snapshot.hooked) return hold('no-hook')
   return { kind: 'resize', reason: told.reason, desired, measures, memory }
-}
-
-/** What the queue promises on this group, within the tighter of the file's bounds and its own. */
-function workloadOf(queue: QueueConfig, group: Group): Workload {
-  // The file's max wins over its min, but not over the group's: Auto Scaling refuses a capacity
-  // below MinSize.
-  const max = Math.max(Math.min(queue.max ?? group.maxSize, group.maxSize), group.minSize)
-  return {
-    startWithinSeconds: queue.startWithinSeconds,
-    bootSeconds: queue.bootSeconds,
-    tickSeconds,
-    slots: group.slotsPerInstance ?? queue.slotsPerInstance,
-    min: Math.min(Math.max(queue.min, group.minSize), max),
-    max,
-    taskSeconds: queue.taskSeconds,
-  }
 }
 
 /** The rates are not read: what the counts say of them is as good, and costs nothing. */

@@ -7,6 +7,7 @@ import {
 } from '@aws-sdk/client-auto-scaling'
 import { CreateQueueCommand, SendMessageBatchCommand } from '@aws-sdk/client-sqs'
 import { CreateDocumentCommand } from '@aws-sdk/client-ssm'
+import { random } from '../../shared/random.ts'
 import { createAutoScaling } from '../../twin/aws/autoscaling.ts'
 import { createCloudWatch } from '../../twin/aws/cloudwatch.ts'
 import { createDynamoDb } from '../../twin/aws/dynamodb.ts'
@@ -14,7 +15,6 @@ import type { Change } from '../../twin/aws/service.ts'
 import { createSqs } from '../../twin/aws/sqs.ts'
 import { createSsm } from '../../twin/aws/ssm.ts'
 import { createEngine } from '../../twin/engine.ts'
-import { random } from '../../twin/random.ts'
 import type { Service } from './wire.ts'
 
 /**

@@ -1,6 +1,6 @@
+import { type Random, random } from '../../shared/random.ts'
 import { type Memory, type Step, step } from '../../shared/sizing/step.ts'
 import { noOutlook, type Outlook, type Workload } from '../../shared/sizing/types.ts'
-import { type Random, random } from '../../twin/random.ts'
 import { sensedOf } from './looks.ts'
 
 /** A queue and its group, second by second, sized by the rule: enough of them to see it learn. */

@@ -1,5 +1,5 @@
+import type { Random } from '../../shared/random.ts'
 import type { Engine } from '../engine.ts'
-import type { Random } from '../random.ts'
 import {
   type Action,
   type ActionResult,

@@ -1,5 +1,5 @@
+import type { Random } from '../../shared/random.ts'
 import type { Engine } from '../engine.ts'
-import type { Random } from '../random.ts'
 import { awsError } from './service.ts'
 import type { Queue, Redrive } from './sqs-queue.ts'
 

@@ -12,8 +12,8 @@ import {
   SendMessageBatchCommand,
   SendMessageCommand,
 } from '@aws-sdk/client-sqs'
+import type { Random } from '../../shared/random.ts'
 import type { Engine } from '../engine.ts'
-import type { Random } from '../random.ts'
 import { type Applied, answer, awsError, type Change, notInTwin, type Service } from './service.ts'
 import { settingsOf } from './sqs-attributes.ts'
 import { changeBatch, deleteBatch, sendBatch } from './sqs-batches.ts'

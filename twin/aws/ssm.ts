@@ -6,8 +6,8 @@ import {
   SendCommandCommand,
   type SendCommandCommandInput,
 } from '@aws-sdk/client-ssm'
+import type { Random } from '../../shared/random.ts'
 import type { Engine } from '../engine.ts'
-import type { Random } from '../random.ts'
 import { uuid } from './lifecycle.ts'
 import { type Applied, answer, awsError, type Change, notInTwin, type Service } from './service.ts'
 import {

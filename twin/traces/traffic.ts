@@ -1,4 +1,4 @@
-import { random } from '../random.ts'
+import { random } from '../../shared/random.ts'
 import type { Durations, Trace } from './csv.ts'
 
 /** Tasks one by one, in the order in which they arrive. */

@@ -1,5 +1,5 @@
+import type { Random } from '../../shared/random.ts'
 import { send } from '../aws/sqs-queue.ts'
-import type { Random } from '../random.ts'
 import type { Recorded } from '../traces/traffic.ts'
 import type { Twin } from '../twin.ts'
 import type { Task } from './task.ts'

@@ -1,6 +1,6 @@
+import { random } from '../../shared/random.ts'
 import { drainRules } from '../../shared/rules.ts'
 import { matches } from '../aws/patterns.ts'
-import { random } from '../random.ts'
 import { type Twin, twinAccount, twinDrainName, twinRegion } from '../twin.ts'
 import type { Stack } from './stack.ts'
 import type { Task } from './task.ts'

@@ -1,6 +1,6 @@
+import { type Random, random } from '../../shared/random.ts'
 import { spotNoticeSeconds } from '../../shared/timing.ts'
 import type { Change } from '../aws/service.ts'
-import { type Random, random } from '../random.ts'
 import type { Twin } from '../twin.ts'
 import type { Boxes } from './boxes.ts'
 import type { Bus } from './bus.ts'

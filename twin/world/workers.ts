@@ -1,7 +1,7 @@
+import type { Random } from '../../shared/random.ts'
 import { type Lease, type Queue, receive, release, remove } from '../aws/sqs-queue.ts'
 import { add, createDeque, type Deque, take } from '../deque.ts'
 import type { Engine } from '../engine.ts'
-import type { Random } from '../random.ts'
 import type { Task } from './task.ts'
 
 /** A Celery worker of one instance: prefork, `acks_late`, one queue. */
