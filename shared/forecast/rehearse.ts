@@ -1,7 +1,7 @@
+import { type Random, random } from '../random.ts'
 import { foresee, type Seen } from '../sizing/foresee.ts'
 import type { Forecast } from '../sizing/predict.ts'
 import { type Constants, firstConstants, type Profile, type Workload } from '../sizing/types.ts'
-import { type Chance, chance, logNormal, normal, poisson } from './chance.ts'
 import { type History, profilesOf } from './history.ts'
 import { type Days, type Outcome, replay } from './replay.ts'
 
@@ -137,8 +137,7 @@ function neighbour(list: readonly number[], value: number, direction: number): n
 // spare is kept on other days too.
 const lateCosts = 10
 // Beyond what may be late it is worth three times as much again; more would buy the last task at
-// any price
-// on days that nothing could have kept.
+// any price on days that nothing could have kept.
 const tooLateCosts = 30
 
 // Where the days were beyond the group's max, the last thousandths are not bought at any price.
@@ -172,62 +171,51 @@ function daysOf(
   cv2: number,
   seed: number,
 ): Days {
-  const next = chance(seed)
+  const draw = random(seed, 'rehearsal')
   const minutes = history.counts.length - (begin - history.from) / 60
-  const counts = shaken(history, begin, minutes, next)
+  const counts = shaken(history, begin, minutes, draw)
   const total = counts.reduce((sum, count) => sum + count, 0)
   const weight = weightOf(workload, total, minutes * 60)
   const arrivals = new Float64Array(Math.floor(total / weight))
   let [index, rest] = [0, 0]
   counts.forEach((count, minute) => {
     for (rest += count; rest >= weight && index < arrivals.length; rest -= weight) {
-      arrivals[index++] = (minute + next()) * 60
+      arrivals[index++] = (minute + draw.next()) * 60
     }
   })
   arrivals.sort()
-  const draws = (length: number, draw: () => number) => Float32Array.from({ length }, draw)
+  const draws = (length: number, one: () => number) => Float32Array.from({ length }, one)
   const mean = workload.taskSeconds
   return {
     arrivals,
     durations: draws(8_191, () =>
-      cv2 === 1 ? -mean * Math.log(1 - next()) : logNormal(next, mean, cv2),
+      cv2 === 1 ? draw.exponential(mean) : draw.logNormal(mean, Math.sqrt(cv2)),
     ),
     foreseen: foreseenOf(workload, history, begin, minutes, arrivals, weight),
-    boots: draws(1_021, () => logNormal(next, workload.bootSeconds, 0.04)),
-    choices: draws(4_093, next),
+    boots: draws(1_021, () => draw.logNormal(workload.bootSeconds, bootVariation)),
+    choices: draws(4_093, draw.next),
     endSeconds: minutes * 60,
     weight,
     judgedFromSeconds: warmUpSeconds,
   }
 }
 
+// The standard deviation of a boot's time, of its mean.
+const bootVariation = 0.2
+
 /** Each hour as it could have been: its minutes, by as much more or less as days differ. */
-function shaken({ from, counts }: History, begin: number, minutes: number, next: Chance): number[] {
+function shaken({ from, counts }: History, begin: number, minutes: number, draw: Random): number[] {
   const first = (begin - from) / 60
   const restless = restlessness(counts)
   const out: number[] = []
   let factor = 1
   for (let minute = 0; minute < minutes; minute++) {
-    if (minute % 60 === 0) factor = Math.exp(restless * normal(next) - (restless * restless) / 2)
+    if (minute % 60 === 0) factor = draw.logNormal(1, Math.sqrt(Math.exp(restless ** 2) - 1))
     const count = counts[first + minute] ?? 0
-    out.push(
-      factor < 1 ? thinned(next, count, factor) : count + poisson(next, count * (factor - 1)),
-    )
+    const more = factor < 1 ? 0 : draw.poisson(count * (factor - 1))
+    out.push(factor < 1 ? draw.binomial(count, factor) : count + more)
   }
   return out
-}
-
-function thinned(next: Chance, count: number, share: number): number {
-  if (count > 50) {
-    const mean = count * share
-    return Math.max(
-      0,
-      Math.min(count, Math.round(mean + Math.sqrt(mean * (1 - share)) * normal(next))),
-    )
-  }
-  let kept = 0
-  for (let task = 0; task < count; task++) if (next() < share) kept++
-  return kept
 }
 
 // Days differ by this much even where the last ones did not, and by no more than that.
