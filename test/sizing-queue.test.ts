@@ -88,6 +88,17 @@ describe('a season', () => {
   })
 })
 
+describe('a boot that is longer than anything is held', () => {
+  // A hundred tasks in one minute, after an hour and again after another; then nothing.
+  const rate = (second: number) => (second % 3_600 < 60 && second >= 3_600 ? 100 / 60 : 0)
+  const workload = workloadOf({ taskSeconds: 60, startWithinSeconds: 900, bootSeconds: 600 })
+
+  it('keeps what was launched for a burst until it is there', async () => {
+    const { kept } = await runQueue({ ...steady, workload, serviceSeconds: 60, rate, hours: 3 })
+    expect(kept).toBeGreaterThan(0.98)
+  })
+})
+
 describe('a memory that is written and read between looks', () => {
   const tick = { shard: 0, of: 1 }
   const packing = () => {

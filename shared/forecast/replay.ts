@@ -108,13 +108,14 @@ const createWorld = (workload: Workload, days: Days): World => ({
 })
 
 function look(world: World, now: number, foreseen: Forecast, serviceSeconds: number) {
-  let [working, booting, booted] = [0, 0, 0]
+  let [working, booting, booted, oldestSeconds] = [0, 0, 0, 0]
   for (const { leaving, ready, launchedAt } of world.instances) {
     if (leaving) continue
     if (ready) working++
     else {
       booting++
       booted += now - launchedAt
+      oldestSeconds = Math.max(oldestSeconds, now - launchedAt)
     }
   }
   const { bundle } = world
@@ -125,7 +126,12 @@ function look(world: World, now: number, foreseen: Forecast, serviceSeconds: num
   return {
     visible: waiting * weight,
     running: world.running * weight,
-    capacity: { working: working * bundle, booting: booting * bundle, bootedSeconds },
+    capacity: {
+      working: working * bundle,
+      booting: booting * bundle,
+      bootedSeconds,
+      oldestSeconds,
+    },
     ...{ ageSeconds: age, serviceSeconds, foreseen },
   }
 }

@@ -11,6 +11,8 @@ export type Capacity = {
   readonly booting: number
   /** For how long those have been booting, on average. */
   readonly bootedSeconds: number
+  /** And the one that has been for longest. */
+  readonly oldestSeconds: number
 }
 
 /** Launches that have not arrived yet, the oldest first. */

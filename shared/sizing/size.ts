@@ -42,7 +42,10 @@ export function size(
   const have = picture.capacity.working + picture.capacity.booting
   const least = launched(rule)
   const kept = needed(rule, constants.release * constants.spend, leastAheadKeep)
-  const needs = remember(before, now, Math.max(kept, least), constants.holdSeconds)
+  // What boots was needed when it was launched: held until it could be there, no longer.
+  const booting = Math.min(picture.capacity.oldestSeconds, leadOf(workload))
+  const held = Math.max(constants.holdSeconds, booting)
+  const needs = remember(before, now, Math.max(kept, least), held)
   const keep = needs[0]?.instances ?? least
   return { instances: Math.max(least, Math.min(have, keep)), least, keep, needs }
 }

@@ -73,7 +73,11 @@ export function step(
   const picture: Picture = {
     visible: sensed.visible,
     running: runningOf(sensed, capacity.working, workload.slots),
-    capacity: { ...capacity, bootedSeconds: bootedSeconds(launches, now) },
+    capacity: {
+      ...capacity,
+      bootedSeconds: bootedSeconds(launches, now),
+      oldestSeconds: launches[0] ? now - launches[0].at : 0,
+    },
     ...{ ageSeconds, foreseen, serviceSeconds: learned.mean },
   }
   const sized = size(workload, constants, picture, memory?.needs ?? [], now)
