@@ -40,7 +40,11 @@ const memorySchema = z.object({
   service: z.object({ busySeconds: z.number(), done: z.number() }),
   serviceSeconds: z.number(),
   needs: z.array(z.object({ at: z.number(), instances: z.number() })),
-  launches: z.array(z.object({ at: z.number(), count: z.number() })),
+  group: z.object({
+    at: z.number(),
+    present: z.number(),
+    launches: z.array(z.object({ at: z.number(), count: z.number() })),
+  }),
   budget: z.object({ started: z.number(), late: z.number() }),
   emptySince: z.nullable(z.number()),
   filledSince: z.nullable(z.number()),

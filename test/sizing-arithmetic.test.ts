@@ -15,13 +15,9 @@ import {
   addArrivals,
   ageOfOldest,
   arrivalsSince,
-  bootedSeconds,
   learnService,
   nothingDone,
-  runningOf,
   serviceSeconds,
-  staying,
-  stillBooting,
 } from '../shared/sizing/rates.ts'
 import { firstConstants, type Profile, type Sensed } from '../shared/sizing/types.ts'
 import { sensedOf } from './sizing/looks.ts'
@@ -191,74 +187,6 @@ describe('the best predictor', () => {
       const { weight } = learn({ ...noErrors, weight: 4, open }, long, 10_800, says, 300)
       expect(weight).toBeCloseTo(4 / 2 + 1, 9)
     })
-  })
-})
-
-describe('instances that stay', () => {
-  const rows: [string, Partial<Sensed>, ReturnType<typeof staying>][] = [
-    ['all', { inService: 5, desired: 5 }, { working: 5, booting: 0 }],
-    ['pending ones boot', { inService: 3, pending: 2, desired: 5 }, { working: 3, booting: 2 }],
-    [
-      'desired ones that are nowhere boot',
-      { inService: 3, desired: 5 },
-      { working: 3, booting: 2 },
-    ],
-    ['doomed, in service', { inService: 5, doomed: 2, desired: 5 }, { working: 3, booting: 0 }],
-    ['doomed, apart', { inService: 3, doomed: 2, desired: 5 }, { working: 3, booting: 0 }],
-    ['draining, in service', { inService: 5, draining: 2, desired: 3 }, { working: 3, booting: 0 }],
-    ['draining, apart', { inService: 3, draining: 2, desired: 3 }, { working: 3, booting: 0 }],
-    [
-      'draining, in service, and others boot',
-      { inService: 5, draining: 2, pending: 4, desired: 7 },
-      { working: 3, booting: 4 },
-    ],
-    [
-      'draining, apart, and others boot',
-      { inService: 3, draining: 2, pending: 4, desired: 7 },
-      { working: 3, booting: 4 },
-    ],
-    ['all doomed', { inService: 2, doomed: 2, desired: 2 }, { working: 0, booting: 0 }],
-    ['doomed beyond what is desired', { doomed: 2 }, { working: 0, booting: 0 }],
-  ]
-  it.each(rows)('%s', (_, sensed, expected) => {
-    expect(staying(sensedOf(sensed))).toEqual(expected)
-  })
-
-  it.each<[string, Partial<Sensed>, number]>([
-    ['all of what is in flight', { notVisible: 7 }, 7],
-    ['no more than their slots: the rest is prefetched or orphaned', { notVisible: 90 }, 20],
-    ['less half of the slots of those that drain, and one', { notVisible: 9, draining: 2 }, 4],
-    ['less all slots of those that are doomed', { notVisible: 9, doomed: 2 }, 1],
-    ['never less than none', { notVisible: 1, doomed: 2 }, 0],
-  ])('run %s', (_, sensed, expected) => {
-    expect(runningOf(sensedOf(sensed), 5, 4)).toBe(expected)
-  })
-})
-
-describe('launches that boot', () => {
-  const known = [
-    { at: 100, count: 3 },
-    { at: 200, count: 2 },
-  ]
-  it.each([
-    ['as many as were: the same', 5, known],
-    [
-      'fewer: the oldest have arrived',
-      4,
-      [
-        { at: 100, count: 2 },
-        { at: 200, count: 2 },
-      ],
-    ],
-    ['a few: only of the newest', 1, [{ at: 200, count: 1 }]],
-    ['more: the others were launched since the last look', 6, [...known, { at: 260, count: 1 }]],
-    ['none', 0, []],
-  ])('%s', (_, booting, expected) => {
-    expect(stillBooting(known, booting, 260)).toEqual(expected)
-  })
-  it('have been booting for their mean time', () => {
-    expect(bootedSeconds(known, 300)).toBe((3 * 200 + 2 * 100) / 5)
-    expect(bootedSeconds([], 300)).toBe(0)
   })
 })
 

@@ -1,63 +1,7 @@
 import { type Recent, recentMinutesMax } from './predict.ts'
 import type { Sensed } from './types.ts'
 
-/** What the counts of a look say: where the tasks are, and what came and went since the last. */
-
-/** Instances that can take work, now or soon. */
-export type Capacity = {
-  /** In service and staying. */
-  readonly working: number
-  /** Asked for, and not in service yet. */
-  readonly booting: number
-  /** For how long those have been booting, on average. */
-  readonly bootedSeconds: number
-  /** And the one that has been for longest. */
-  readonly oldestSeconds: number
-}
-
-/** Launches that have not arrived yet, the oldest first. */
-export type Launches = readonly { readonly at: number; readonly count: number }[]
-
-/**
- * The instances that stay. A source may count those that drain or are doomed as in service or
- * apart from it; the desired capacity tells which, for what is in service or pending exceeds it by
- * none but those that leave. What is desired and not there is on its way.
- */
-export function staying(sensed: Sensed): Pick<Capacity, 'working' | 'booting'> {
-  const { inService, pending, draining, doomed, desired } = sensed
-  const wanted = Math.max(0, desired - doomed)
-  const leaving = Math.max(0, Math.min(draining + doomed, inService + pending - wanted))
-  const working = Math.max(0, inService - leaving)
-  return { working, booting: Math.max(pending, wanted - working) }
-}
-
-/** Those that still boot: the oldest arrive first, and those not known were launched at `since`. */
-export function stillBooting(known: Launches, booting: number, since: number): Launches {
-  let left = booting
-  const kept: { at: number; count: number }[] = []
-  for (const { at, count } of known.toReversed()) {
-    if (left <= 0) break
-    kept.unshift({ at, count: Math.min(count, left) })
-    left -= count
-  }
-  return left > 0 ? [...kept, { at: since, count: left }] : kept
-}
-
-export function bootedSeconds(launches: Launches, now: number): number {
-  let [sum, count] = [0, 0]
-  for (const launch of launches) {
-    sum += (now - launch.at) * launch.count
-    count += launch.count
-  }
-  return count === 0 ? 0 : sum / count
-}
-
-/** Tasks that run on instances that stay: never more than these have slots. */
-export function runningOf(sensed: Sensed, working: number, slots: number): number {
-  // A draining instance runs at least one task, or it would have left; on average half its slots.
-  const elsewhere = sensed.draining * ((slots + 1) / 2) + sensed.doomed * slots
-  return Math.max(0, Math.min(working * slots, sensed.notVisible - elsewhere))
-}
+/** What the counts of a look say of what came and went since the last. */
 
 /** Adds what came between two looks to the minutes in which it came. */
 export function addArrivals(

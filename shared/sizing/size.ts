@@ -1,5 +1,5 @@
+import type { Capacity } from './capacity.ts'
 import type { Forecast } from './predict.ts'
-import type { Capacity } from './rates.ts'
 import type { Constants, Workload } from './types.ts'
 
 /**
@@ -10,7 +10,7 @@ import type { Constants, Workload } from './types.ts'
 export type Picture = {
   readonly visible: number
   readonly running: number
-  readonly capacity: Capacity
+  readonly capacity: Omit<Capacity, 'running'>
   /** For how long the oldest waiting task has waited. */
   readonly ageSeconds: number
   readonly serviceSeconds: number
@@ -151,7 +151,7 @@ function waiting({ workload, constants, picture }: Rule): number {
   const { visible, running, ageSeconds, serviceSeconds } = picture
   const { working, booting, bootedSeconds } = picture.capacity
   const by = Math.max(constants.grace * startWithinSeconds - ageSeconds / 2, bootSeconds)
-  const free = working * slots - running
+  const free = Math.max(0, working * slots - running)
   const ends = (working * slots * by) / serviceSeconds
   const sure = Math.max(0, ends - endsDoubted * Math.sqrt(ends))
   const soon = booting * slots * perSlot(by - Math.max(0, bootSeconds - bootedSeconds), picture)

@@ -1,18 +1,14 @@
 import { type Budget, fullBudget, spend, strained } from './budget.ts'
+import { capacityOf, type Group, staying } from './capacity.ts'
 import { foresee, type Seen } from './foresee.ts'
 import type { Forecast } from './predict.ts'
 import {
   ageOfOldest,
   arrivalsSince,
-  bootedSeconds,
-  type Launches,
   learnService,
   nothingDone,
-  runningOf,
   type Service,
   serviceSeconds,
-  staying,
-  stillBooting,
 } from './rates.ts'
 import { type Needs, type Picture, type Size, size } from './size.ts'
 import type { Constants, Outlook, Sensed, Workload } from './types.ts'
@@ -31,7 +27,7 @@ export type Memory = {
   /** What that comes to. */
   readonly serviceSeconds: number
   readonly needs: Needs
-  readonly launches: Launches
+  readonly group: Group
   readonly budget: Budget
   /** Since when every look found the queue empty; null when the last did not. */
   readonly emptySince: number | null
@@ -64,20 +60,14 @@ export function step(
 ): Step {
   const { now } = sensed
   const memory = remembered && now - remembered.at > pauseSeconds ? null : remembered
-  const capacity = staying(sensed)
+  const { capacity, group } = capacityOf(workload, sensed, memory?.group ?? null)
   const learned = learn(workload, outlook, sensed, memory)
   const { seen, foreseen } = foresee(workload, outlook.profiles, memory?.seen ?? null, learned)
   const ageSeconds = ageOfOldest(seen.recent, now, sensed.visible)
   const constants = strained(outlook.constants, memory?.budget ?? fullBudget)
-  const launches = stillBooting(memory?.launches ?? [], capacity.booting, memory?.at ?? now)
   const picture: Picture = {
     visible: sensed.visible,
-    running: runningOf(sensed, capacity.working, workload.slots),
-    capacity: {
-      ...capacity,
-      bootedSeconds: bootedSeconds(launches, now),
-      oldestSeconds: launches[0] ? now - launches[0].at : 0,
-    },
+    ...{ running: capacity.running, capacity },
     ...{ ageSeconds, foreseen, serviceSeconds: learned.mean },
   }
   const sized = size(workload, constants, picture, memory?.needs ?? [], now)
@@ -88,7 +78,7 @@ export function step(
     running: learned.running,
     service: learned.service,
     serviceSeconds: learned.mean,
-    ...{ seen, launches, needs: sized.needs },
+    ...{ seen, group, needs: sized.needs },
     budget: spend(memory?.budget ?? fullBudget, {
       seconds: Math.max(0, now - learned.from),
       started: Math.max(0, learned.came - sensed.visible + (memory?.counts.visible ?? 0)),
@@ -111,8 +101,8 @@ export function step(
 function learn(workload: Workload, outlook: Outlook, sensed: Sensed, memory: Memory | null) {
   const { now } = sensed
   const prior = outlook.serviceSeconds ?? workload.taskSeconds
-  const { working } = staying(sensed)
-  const slots = (working + sensed.draining + sensed.doomed) * workload.slots
+  const { inService } = staying(sensed)
+  const slots = (inService + sensed.draining + sensed.doomed) * workload.slots
   const running = Math.min(sensed.notVisible, slots)
   if (!memory) {
     const from = now - workload.tickSeconds

@@ -1,4 +1,5 @@
 import { countsSettleSeconds } from '../timing.ts'
+import type { Group } from './capacity.ts'
 import { isSeasonal } from './predict.ts'
 import { type Picture, type Size, size } from './size.ts'
 import type { Constants, Sensed, Workload } from './types.ts'
@@ -53,7 +54,7 @@ type Seen = {
     readonly emptySince: number | null
     readonly filledSince: number | null
     readonly stuckSince: number | null
-    readonly launches: readonly { readonly at: number }[]
+    readonly group: Group
   }
 }
 
@@ -130,7 +131,7 @@ function whyNotMore(seen: Seen, present: number): Reason | null {
   if (memory.stuckSince !== null && sensed.now - memory.stuckSince > stuckSeconds) {
     return 'broken-workers'
   }
-  const oldest = memory.launches[0]
+  const oldest = memory.group.launches[0]
   const isLost = oldest && sensed.now - oldest.at > bootsMax * workload.bootSeconds
   return isLost ? 'no-capacity' : null
 }
