@@ -1,5 +1,6 @@
-import type { Forecast } from '../sizing/predict.ts'
-import { type Needs, size } from '../sizing/size.ts'
+import type { Forecast, Recent } from '../sizing/predict.ts'
+import { addArrivals, ageOfOldest } from '../sizing/rates.ts'
+import { type Needs, type Picture, size } from '../sizing/size.ts'
 import type { Constants, Workload } from '../sizing/types.ts'
 import { addTimer, createTimers, nextTimer, type Timers, takeTimer } from './timers.ts'
 
@@ -26,7 +27,10 @@ export type Days = {
   readonly judgedFromSeconds: number
 }
 
-export type Outcome = { readonly kept: number; readonly instanceHours: number }
+/** How many tasks of each hour were judged, and how many of those started late. */
+export type Hours = { readonly started: Int32Array; readonly late: Int32Array }
+
+export type Replayed = { readonly hours: Hours; readonly instanceHours: number }
 
 type Instance = {
   readonly launchedAt: number
@@ -53,8 +57,7 @@ type World = {
   running: number
   launches: number
   taken: number
-  inTime: number
-  judged: number
+  readonly hours: { readonly started: Int32Array; readonly late: Int32Array }
   paidSeconds: number
 }
 
@@ -66,34 +69,54 @@ const staleSeconds = 30
 const staleShare = 0.3
 
 /** How the days would have gone with these constants. */
-export function replay(workload: Workload, days: Days, constants: Constants): Outcome {
+export function replay(workload: Workload, days: Days, constants: Constants): Replayed {
   const world = createWorld(workload, days)
   const { tickSeconds } = workload
   let needs: Needs = []
+  let seen: Seen | null = null
   for (let tick = 0; tick < days.foreseen.length; tick++) {
     const now = tick * tickSeconds
     runUntil(world, now - staleSeconds)
-    const old = {
-      visible: (world.next - world.head) * days.weight,
-      running: world.running * days.weight,
-    }
+    const old = countsOf(world)
     runUntil(world, now)
     const foreseen = days.foreseen[tick]
     if (!foreseen) break
-    const fresh = look(world, now, foreseen, workload.taskSeconds)
     const isStale = (days.choices[(tick * 7) % days.choices.length] ?? 1) < staleShare
-    const picture = isStale ? { ...fresh, ...old } : fresh
-    const sized = size(workload, constants, picture, needs, now)
+    seen = see(seen, now, isStale ? old : countsOf(world), workload)
+    const sized = size(workload, constants, pictureOf(world, now, foreseen, seen), needs, now)
     needs = sized.needs
     const desired = Math.min(workload.max, Math.max(workload.min, sized.instances))
     resize(world, Math.ceil(desired / world.bundle), now)
   }
   runUntil(world, days.endSeconds)
   for (const { launchedAt } of world.instances) pay(world, launchedAt, days.endSeconds)
-  return {
-    kept: world.judged === 0 ? 1 : world.inTime / world.judged,
-    instanceHours: (world.paidSeconds * world.bundle) / 3_600,
-  }
+  return { hours: world.hours, instanceHours: (world.paidSeconds * world.bundle) / 3_600 }
+}
+
+type Counts = { readonly visible: number; readonly running: number }
+
+const countsOf = ({ next, head, running, days: { weight } }: World): Counts => ({
+  visible: (next - head) * weight,
+  running: running * weight,
+})
+
+type Seen = Counts & {
+  readonly at: number
+  readonly recent: Recent
+  readonly serviceSeconds: number
+}
+
+/**
+ * What came, as the counts say it: how long the tasks wait is known only through that, and long
+ * tasks that hold their slots make it look shorter than it is. The rule must live with it.
+ */
+function see(before: Seen | null, now: number, counts: Counts, workload: Workload): Seen {
+  const { tickSeconds, taskSeconds: serviceSeconds } = workload
+  const from = before?.at ?? now - tickSeconds
+  const ended = ((before?.running ?? 0) * (now - from)) / serviceSeconds
+  const grown = counts.visible + counts.running - (before?.visible ?? 0) - (before?.running ?? 0)
+  const recent = addArrivals(before?.recent ?? null, from, now, Math.max(0, grown + ended))
+  return { ...counts, at: now, recent, serviceSeconds }
 }
 
 const createWorld = (workload: Workload, days: Days): World => ({
@@ -104,10 +127,14 @@ const createWorld = (workload: Workload, days: Days): World => ({
   timers: createTimers(),
   instances: new Set(),
   free: [],
-  ...{ next: 0, head: 0, running: 0, launches: 0, taken: 0, inTime: 0, judged: 0, paidSeconds: 0 },
+  ...{ next: 0, head: 0, running: 0, launches: 0, taken: 0, paidSeconds: 0 },
+  hours: {
+    started: new Int32Array(Math.ceil(days.endSeconds / 3_600) + 1),
+    late: new Int32Array(Math.ceil(days.endSeconds / 3_600) + 1),
+  },
 })
 
-function look(world: World, now: number, foreseen: Forecast, serviceSeconds: number) {
+function pictureOf(world: World, now: number, foreseen: Forecast, seen: Seen): Picture {
   let [working, booting, booted, oldestSeconds] = [0, 0, 0, 0]
   for (const { leaving, ready, launchedAt } of world.instances) {
     if (leaving) continue
@@ -120,19 +147,12 @@ function look(world: World, now: number, foreseen: Forecast, serviceSeconds: num
   }
   const { bundle } = world
   const bootedSeconds = booting === 0 ? 0 : booted / booting
-  const { arrivals, weight } = world.days
-  const waiting = world.next - world.head
-  const age = waiting > 0 ? now - (arrivals[world.head] ?? now) : 0
+  const { visible, running, serviceSeconds } = seen
+  const ageSeconds = ageOfOldest(seen.recent, now, visible)
+  const capacity = { working: working * bundle, booting: booting * bundle, bootedSeconds }
   return {
-    visible: waiting * weight,
-    running: world.running * weight,
-    capacity: {
-      working: working * bundle,
-      booting: booting * bundle,
-      bootedSeconds,
-      oldestSeconds,
-    },
-    ...{ ageSeconds: age, serviceSeconds, foreseen },
+    ...{ visible, running, ageSeconds, serviceSeconds, foreseen },
+    capacity: { ...capacity, oldestSeconds },
   }
 }
 
@@ -161,10 +181,11 @@ function startWaiting(world: World, now: number): void {
     const choice = days.choices[world.taken++ % days.choices.length] ?? 0
     const instance = free[Math.floor(choice * free.length)]
     if (!instance) return
-    const waited = now - (days.arrivals[world.head] ?? 0)
-    if (now - waited >= days.judgedFromSeconds) {
-      world.judged++
-      if (waited <= world.promiseSeconds) world.inTime++
+    const came = days.arrivals[world.head] ?? 0
+    if (came >= days.judgedFromSeconds) {
+      const hour = Math.floor(came / 3_600)
+      count(world.hours.started, hour)
+      if (now - came > world.promiseSeconds) count(world.hours.late, hour)
     }
     const duration = days.durations[world.head % days.durations.length] ?? 0
     world.head++
@@ -173,6 +194,10 @@ function startWaiting(world: World, now: number): void {
     if (instance.busy >= world.slots) setFull(world, instance)
     addTimer(world.timers, now + duration, instance)
   }
+}
+
+function count(counts: Int32Array, index: number): void {
+  counts[index] = (counts[index] ?? 0) + 1
 }
 
 function finish(world: World, instance: Instance, now: number): void {

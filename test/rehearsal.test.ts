@@ -1,0 +1,98 @@
+import { describe, expect, it } from 'vitest'
+import { rehearse, search } from '../shared/forecast/rehearse.ts'
+import { type Constants, firstConstants } from '../shared/sizing/types.ts'
+import { workloadOf } from './sizing/looks.ts'
+
+/** The rehearsal: which constants it takes, of made-up outcomes and of days that were. */
+
+const minutes = 1_440
+const workload = workloadOf({ taskSeconds: 60, startWithinSeconds: 300, max: 60 })
+
+/** So many days of that many arrivals a minute. */
+const historyOf = (days: number, counts: (minute: number) => number) => ({
+  from: 0,
+  counts: Array.from({ length: days * minutes }, (_, minute) => counts(minute)),
+})
+
+describe('a search', () => {
+  // Hours fall with what is spent on waiting, and beyond a share of it ever less is kept.
+  const bowl = (limit: number) => (constants: Constants) => ({
+    kept: 0.999 - 0.05 * Math.max(0, constants.spend - limit),
+    instanceHours: 100 - 10 * constants.spend + constants.margin,
+  })
+
+  it.each([
+    [0.9, { spend: 0.9, margin: 0 }],
+    [0.35, { spend: 0.35, margin: 0 }],
+  ])('takes the cheapest that keeps, where spending up to %d does', (limit, expected) => {
+    expect(search(bowl(limit), 1).constants).toMatchObject(expected)
+  })
+  it('takes what keeps most where nothing keeps enough', () => {
+    const run = ({ margin }: Constants) => ({ kept: 0.9 + margin / 100, instanceHours: 100 })
+    expect(search(run, 1).constants.margin).toBe(4.5)
+  })
+  it('tries fewer sets where each takes longer, and never less than sixteen', () => {
+    const many = search(bowl(0.5), 1).tried
+    const few = search(bowl(0.5), 1e9).tried
+    expect(many).toBeGreaterThan(few)
+    expect(few).toBe(16)
+  })
+})
+
+describe('a rehearsal', () => {
+  const steady = historyOf(4, () => 20)
+
+  it('of less than two days is none', () => {
+    expect(
+      rehearse(
+        workload,
+        historyOf(1.9, () => 20),
+        1,
+        1,
+      ),
+    ).toBeNull()
+  })
+  it('is the same for the same seed', () => {
+    expect(rehearse(workload, steady, 1, 7)).toEqual(rehearse(workload, steady, 1, 7))
+  })
+  it('finds constants that keep the promise at about what the work takes', () => {
+    const found = rehearse(workload, steady, 1, 1)
+    expect(found?.outcome.kept).toBeGreaterThan(0.998)
+    // Twenty a minute for a minute each, three days.
+    expect(found?.outcome.instanceHours).toBeLessThan(1.1 * 20 * 72)
+  })
+  it('of days that were empty has a group that is', () => {
+    expect(
+      rehearse(
+        workload,
+        historyOf(4, () => 0),
+        1,
+        1,
+      )?.outcome,
+    ).toMatchObject({ kept: 1 })
+    expect(
+      rehearse(
+        workload,
+        historyOf(4, () => 0),
+        1,
+        1,
+      )?.outcome.instanceHours,
+    ).toBe(0)
+  })
+  it('with a crowd beyond the max chooses as cheap as without it', () => {
+    const crowd = (minute: number) => (Math.floor(minute / 60) === 80 ? 300 : 20)
+    const found = rehearse(workload, historyOf(4, crowd), 1, 1)
+    const work = 20 * 72 + 280
+    expect(found?.outcome.instanceHours).toBeLessThan(1.1 * work)
+    expect(found?.outcome.kept).toBeGreaterThan(0.998)
+  })
+  it('of tasks whose spread is wide is more careful', () => {
+    const workloads = workloadOf({ taskSeconds: 300, startWithinSeconds: 300, max: 500 })
+    const hours = (cv2: number) => rehearse(workloads, steady, cv2, 1)?.outcome.instanceHours ?? 0
+    expect(hours(6)).toBeGreaterThan(hours(0.2))
+  })
+  it('chooses among what the constants may be', () => {
+    const found = rehearse(workload, steady, 1, 3)
+    expect(Object.keys(found?.constants ?? {})).toEqual(Object.keys(firstConstants))
+  })
+})
