@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { parseArgs } from 'node:util'
 import { table } from '../cli/format.ts'
-import type { Deps } from '../shared/aws.ts'
+import type { BacklogDeps } from '../shared/aws.ts'
 import { ask, type Line, median, start } from './parts.ts'
 
 /**
@@ -209,13 +209,14 @@ async function sweep(queues: number): Promise<void> {
     defaultQueues: names(queues),
   })
   const quiet = () => {}
-  const deps: Omit<Deps, 'signal' | 'runId'> = {
+  const deps: Omit<BacklogDeps, 'signal' | 'runId'> = {
     sqs: aws.makeSqs(),
     autoscaling: aws.makeAutoScaling(),
     cloudwatch: aws.makeCloudWatch(),
     dynamodb: aws.makeDynamoDb(),
     clock: aws.systemClock,
     drainName: 'talk-prod-drain',
+    fastQueue: 'talk-prod-fast',
     stateTable: 'state',
     log: { info: quiet, warn: quiet, error: quiet },
   }

@@ -28,6 +28,12 @@ export type Deps = {
   readonly signal: AbortSignal
 }
 
+/** What backlog has beyond that. */
+export type BacklogDeps = Deps & {
+  /** The name of the queue whose delayed messages ask for looks at the fast lane. */
+  readonly fastQueue: string
+}
+
 /** What drain has beyond that. */
 export type DrainDeps = Deps & {
   readonly ssm: Pick<SSMClient, 'send'>
@@ -73,6 +79,9 @@ export const environment = () => ({
   stateTable: required('CELERIAC_STATE_TABLE'),
   drainName: required('CELERIAC_DRAIN_NAME'),
 })
+
+/** What it tells backlog beyond that. */
+export const backlogEnvironment = () => ({ fastQueue: required('CELERIAC_FAST_QUEUE') })
 
 /** What it tells drain beyond that. */
 export const drainEnvironment = () => ({ timerQueue: required('CELERIAC_TIMER_QUEUE') })

@@ -3,6 +3,12 @@ import * as z from 'zod/mini'
 /** What the schedule hands to a function that runs every minute: its part of the queues. */
 export type Tick = { readonly shard: number; readonly of: number }
 
+/** A run of backlog: the schedule's, or a look at groups of the fast lane that was asked for. */
+export type Look = Tick & { readonly fast?: FastLook }
+
+/** `dueAt` in epoch milliseconds. */
+export type FastLook = { readonly dueAt: number; readonly groups: readonly string[] }
+
 /** Why a worker is drained, the weakest first: a stronger reason replaces a weaker one. */
 export const reasons = ['manual', 'rollout', 'health', 'rebalance', 'scale_in', 'spot'] as const
 export type Reason = (typeof reasons)[number]
@@ -80,9 +86,30 @@ export function parseTick(event: unknown): Tick {
   if (!parsed.success) {
     throw new Error(`This event is not a schedule's {shard, of}: ${whatItIs(event, parsed.error)}`)
   }
-  const { shard, of } = parsed.data
+  return checkTick(parsed.data)
+}
+
+function checkTick({ shard, of }: Tick): Tick {
   if (shard >= of) throw new Error(`The schedule's shard is ${shard}, not below its of, ${of}`)
   return { shard, of }
+}
+
+// A batch of one: each look is a run of its own.
+const lookBatch = z.object({ Records: z.tuple([z.object({ body: z.string() })]) })
+const lookSchema = z.strictObject({
+  ...tickSchema.shape,
+  dueAt: z.number(),
+  groups: z.array(z.string()),
+})
+
+/** What starts backlog: the schedule's input, or a message of the fast lane (shared/lanes.ts). */
+export function parseLook(event: unknown): Look {
+  const batch = lookBatch.safeParse(event)
+  if (!batch.success) return parseTick(event)
+  const look = lookSchema.safeParse(parseJson(batch.data.Records[0].body))
+  if (!look.success) throw malformed('fast look', fieldsOf(look.error, 'message'))
+  const { dueAt, groups } = look.data
+  return { ...checkTick(look.data), fast: { dueAt, groups } }
 }
 
 const awsEvent = z.object({ source: z.string(), 'detail-type': z.string() })

@@ -22,6 +22,8 @@ export const metricTable = {
   QueuesMeasured: { unit: 'Count', per: 'fleet' },
   /** Queues that could not be measured or resized. */
   QueuesFailed: { unit: 'Count', per: 'fleet' },
+  /** Looks at the fast lane that came too late, or twice. */
+  LooksDropped: { unit: 'Count', per: 'fleet' },
   /** From the start of the run until its last write before this one. */
   SweepMilliseconds: { unit: 'Milliseconds', per: 'fleet' },
   /** How old a notice was when it was first dealt with. */

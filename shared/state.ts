@@ -3,12 +3,13 @@ import { GetItemCommand, PutItemCommand } from '@aws-sdk/client-dynamodb'
 import * as z from 'zod/mini'
 import { type Deps, isAwsError } from './aws.ts'
 import type { Tick } from './events.ts'
+import type { Lane } from './lanes.ts'
 import type { Memory } from './sizing/step.ts'
 
 /**
- * What a shard remembers between runs, one item a shard: an explicit value, read at the start and
- * written on condition that nobody wrote since. The writer of a version is the one run that acts
- * on it, so that a second run at the same time does nothing.
+ * What a shard remembers between runs, one item a shard and lane: an explicit value, read at the
+ * start and written on condition that nobody wrote since. The writer of a version is the one run
+ * that acts on its queues, so that a second run at the same time does nothing with them.
  */
 export type ShardMemory = {
   /** How often it was written; 0 when it never was. */
@@ -55,16 +56,19 @@ const forgotten: ShardMemory = { version: 0, queues: {} }
 
 const bodySchema = z.record(z.string(), memorySchema)
 
-const keyOf = ({ shard, of }: Tick) => ({ pk: { S: `backlog#${shard}/${of}` } })
+const keyOf = ({ shard, of }: Tick, lane: Lane) => ({
+  pk: { S: `backlog#${shard}/${of}${lane === 'fast' ? '#fast' : ''}` },
+})
 
 /** One consistent read. An item that cannot be understood counts as none and is written anew. */
 export async function readMemory(
   deps: Pick<Deps, 'dynamodb' | 'stateTable' | 'signal'>,
   tick: Tick,
+  lane: Lane = 'minute',
 ): Promise<ShardMemory> {
   const command = new GetItemCommand({
     TableName: deps.stateTable,
-    Key: keyOf(tick),
+    Key: keyOf(tick, lane),
     ConsistentRead: true,
   })
   const { Item } = await deps.dynamodb.send(command, { abortSignal: deps.signal })
@@ -84,11 +88,12 @@ export async function writeMemory(
   tick: Tick,
   read: ShardMemory,
   queues: ShardMemory['queues'],
+  lane: Lane = 'minute',
 ): Promise<'written' | 'superseded'> {
   const command = new PutItemCommand({
     TableName: deps.stateTable,
     Item: {
-      ...keyOf(tick),
+      ...keyOf(tick, lane),
       version: { N: String(read.version + 1) },
       writer: { S: deps.runId },
       queues: { B: packed(queues) },

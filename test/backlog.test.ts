@@ -1,51 +1,15 @@
-import { CreateAutoScalingGroupCommand } from '@aws-sdk/client-auto-scaling'
 import { GetMetricDataCommand } from '@aws-sdk/client-cloudwatch'
-import { CreateQueueCommand, SendMessageCommand } from '@aws-sdk/client-sqs'
 import { describe, expect, it } from 'vitest'
 import { backlog } from '../functions/backlog/handler.ts'
 import type { Fleet } from '../shared/queue-config.ts'
 import { awsError } from '../twin/aws/service.ts'
-import { createTwin, type Twin } from '../twin/twin.ts'
+import { createTwin } from '../twin/twin.ts'
 import { fleetOf } from './fixtures.ts'
+import { addGroup, addQueue, desiredOf, startAt, type TestTwin, twinOf } from './sweeps.ts'
 
-const startAt = Date.parse('2026-01-06T15:00:00Z')
 const tick = { shard: 0, of: 1 }
 // With tasks of half a day each waiting one needs a slot of its own, whatever the rule's constants.
 const defaults = { startWithin: '270s', taskTime: '12h', scaling: { mode: 'direct' } }
-
-type TestTwin = Twin<null>
-
-/** A twin with a queue and a tagged group for each name, and that many messages in each queue. */
-async function twinOf(depths: Record<string, number>, desired = 0): Promise<TestTwin> {
-  const twin = createTwin({ seed: 1, startAt, makeTask: () => null })
-  for (const [name, depth] of Object.entries(depths)) {
-    await addQueue(twin, name, depth)
-    await addGroup(twin, `${name}-workers`, { 'celery:queue': name }, desired)
-  }
-  return twin
-}
-
-async function addQueue(twin: TestTwin, QueueName: string, depth: number): Promise<void> {
-  const { QueueUrl } = await twin.deps.sqs.send(new CreateQueueCommand({ QueueName }))
-  for (let i = 0; i < depth; i++) {
-    await twin.deps.sqs.send(new SendMessageCommand({ QueueUrl, MessageBody: 'task' }))
-  }
-}
-
-async function addGroup(twin: TestTwin, name: string, tags: Record<string, string>, desired = 0) {
-  await twin.deps.autoscaling.send(
-    new CreateAutoScalingGroupCommand({
-      AutoScalingGroupName: name,
-      MinSize: 0,
-      MaxSize: 20,
-      DesiredCapacity: desired,
-      Tags: Object.entries(tags).map(([Key, Value]) => ({ Key, Value })),
-    }),
-  )
-}
-
-const desiredOf = (twin: TestTwin) =>
-  Object.fromEntries([...twin.autoscaling.groups].map(([name, { desired }]) => [name, desired]))
 
 const run = (twin: TestTwin, fleet: Fleet, at = tick) => backlog(fleet)(at, twin.deps)
 

@@ -1,5 +1,6 @@
 import { backlog } from '../functions/backlog/handler.ts'
 import { drain } from '../functions/drain/handler.ts'
+import { parseLook } from '../shared/events.ts'
 import { tickSeconds } from '../shared/timing.ts'
 import { runUntil } from './aws/event-source.ts'
 import { createWatch, type Repeats, type Watch } from './invariants.ts'
@@ -66,12 +67,15 @@ async function runMinute(world: World, watch: Watch, tick: number): Promise<void
   const { engine } = twin
   // One after the other: whoever judges a run must see its changes alone.
   let last: Promise<unknown> = Promise.resolve()
-  stack.drain = (event) => {
-    const run = () => watch.handler('drain', () => drain(scenario.fleet)(event, twin.deps))
+  const inTurn = (name: string, work: () => Promise<unknown>) => {
+    const run = () => watch.handler(name, work)
     const next = last.then(run, run)
     last = next
     return next
   }
+  stack.drain = (event) => inTurn('drain', () => drain(scenario.fleet)(event, twin.deps))
+  stack.fastLook = (event) =>
+    inTurn('a fast look', () => backlog(scenario.fleet)(parseLook(event), twin.deps))
   await runUntil(engine, scenario.startAt + tick * tickSeconds * 1_000, stack.sources)
   await runSchedules(world, watch)
   await runUntil(engine, engine.now + alarmsAfterSeconds * 1_000, stack.sources)

@@ -1,4 +1,4 @@
-import type { DrainDeps } from '../shared/aws.ts'
+import type { BacklogDeps, DrainDeps } from '../shared/aws.ts'
 import { random } from '../shared/random.ts'
 import { type AutoScaling, createAutoScaling } from './aws/autoscaling.ts'
 import { type CloudWatch, createCloudWatch } from './aws/cloudwatch.ts'
@@ -34,7 +34,7 @@ export type Twin<T> = {
   emit(changes: readonly Change[]): void
 }
 
-export type TwinDeps = DrainDeps
+export type TwinDeps = DrainDeps & BacklogDeps
 
 export type LogLine = {
   readonly level: 'info' | 'warn' | 'error'
@@ -51,6 +51,7 @@ const stateTable = 'state'
 /** The lifecycle hook and the document that drain, as a deployment would name them. */
 export const twinDrainName = 'talk-prod-drain'
 export const twinTimerQueue = 'talk-prod-timer'
+export const twinFastQueue = 'talk-prod-fast'
 
 // What the deployment's stack has made.
 const tables: readonly TableDefinition[] = [{ name: stateTable, indexes: { active: 'active' } }]
@@ -86,7 +87,8 @@ export function createTwin<T>({ seed, startAt, makeTask, moreTables = [] }: Opti
   const common = {
     ...clientsOf(wire, services),
     clock: { now: () => engine.now },
-    ...{ stateTable, drainName: twinDrainName, timerQueue: twinTimerQueue, log },
+    ...{ stateTable, drainName: twinDrainName, log },
+    ...{ timerQueue: twinTimerQueue, fastQueue: twinFastQueue },
     signal: new AbortController().signal,
   }
   let runs = 0

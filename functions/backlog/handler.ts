@@ -1,6 +1,8 @@
 import fleet from '../../fleet.config.ts'
-import { assignGroups } from '../../shared/assign.ts'
+import { assignGroups, queueOf } from '../../shared/assign.ts'
 import {
+  type BacklogDeps,
+  backlogEnvironment,
   type Deps,
   environment,
   makeAutoScaling,
@@ -11,20 +13,28 @@ import {
 } from '../../shared/aws.ts'
 import { isLeaving, listDrains } from '../../shared/drains.ts'
 import { each } from '../../shared/each.ts'
-import { parseTick, type Tick } from '../../shared/events.ts'
-import { describeGroups, type Group, type Member, setDesired } from '../../shared/fleet.ts'
+import { type Look, parseLook } from '../../shared/events.ts'
+import {
+  describeGroups,
+  describeNamed,
+  type Group,
+  type Member,
+  setDesired,
+} from '../../shared/fleet.ts'
 import { lambda } from '../../shared/lambda.ts'
+import { askForLooks, type Dropped, laneOf, whyDropped } from '../../shared/lanes.ts'
 import { terminateHooks } from '../../shared/lifecycle.ts'
 import { publish } from '../../shared/metrics.ts'
 import type { Fleet } from '../../shared/queue-config.ts'
 import { queueUrl, readCounts } from '../../shared/queues.ts'
 import { shardOf } from '../../shared/shards.ts'
 import { noOutlook } from '../../shared/sizing/types.ts'
-import { readMemory, type ShardMemory, writeMemory } from '../../shared/state.ts'
 import { type Decided, type Decision, decide } from './decide.ts'
+import { keep, lastFastLook, type Recalled, recall, rememberedOf } from './memory.ts'
 import {
   errorOf,
   type Failure,
+  failed,
   failuresOf,
   logFailures,
   logRun,
@@ -33,41 +43,51 @@ import {
   type Run,
 } from './record.ts'
 
-/** Every minute: measure each queue and its group, publish the backlog, resize, and say why. */
-export const backlog = (fleet: Fleet) => async (tick: Tick, deps: Deps) => {
+/**
+ * Every minute, and every 15 s for the queues of the fast lane: measure each queue and its group,
+ * publish the backlog, resize, and say why.
+ */
+export const backlog = (fleet: Fleet) => async (look: Look, deps: BacklogDeps) => {
   const now = deps.clock.now()
-  const seen = await gather(deps, fleet, tick, now)
+  const memory = await recall(deps, fleet, look)
+  const dropped = look.fast && whyDropped(look.fast.dueAt, lastFastLook(memory), now)
+  if (dropped) return drop(deps, fleet, { look, now, dropped })
+  const seen = await gather(deps, fleet, { look, memory, now })
   logFailures(deps.log, seen.failures)
   const decided = seen.measured.map((one) => ({
     ...one,
     decision: decide(one.queue, one.snapshot, now),
   }))
-  const acted = await act(deps, tick, seen.memory, decided)
-  return record(deps, fleet, { now, tick, decided, ...acted }, seen.failures)
+  const acted = await act(deps, { look, memory, now }, decided)
+  return record(deps, fleet, { now, look, ...acted }, seen.failures)
 }
 
-async function gather(deps: Deps, fleet: Fleet, tick: Tick, now: number) {
-  const [groups, memory, drains] = await Promise.all([
-    describeGroups(deps, fleet),
-    readMemory(deps, tick),
+type Begun = { readonly look: Look; readonly memory: Recalled; readonly now: number }
+
+async function gather(deps: Deps, fleet: Fleet, { look, memory, now }: Begun) {
+  const [groups, drains] = await Promise.all([
+    look.fast ? describeNamed(deps, fleet, look.fast.groups) : describeGroups(deps, fleet),
     listDrains(deps),
   ])
   const leaving = new Set(
     drains.flatMap(({ drain }) => (drain && isLeaving(drain, now) ? drain.instance : [])),
   )
-  const mine = assignGroups(fleet, groups, (name) => shardOf(name, tick.of) === tick.shard)
+  const asked = new Set(groups.map((group) => queueOf(fleet, group)?.name))
+  const isMine = (name: string) =>
+    shardOf(name, look.of) === look.shard && (!look.fast || asked.has(name))
+  const mine = assignGroups(fleet, groups, isMine)
   const outcomes = await each(mine, async (assigned) => {
     if ('problem' in assigned) throw new Error(assigned.problem)
     const { queue, group } = assigned
     const counts = await readCounts(deps, queueUrl(queue.sqs, group.arn))
-    const remembered = memory.queues[queue.name] ?? null
+    const remembered = rememberedOf(memory, queue)
     const draining = group.members.filter((member) => isDraining(member, leaving)).length
     const snapshot = { counts, group, draining, hooked: true, outlook: noOutlook, remembered }
     const asks = lowersWhileBusy(decide(queue, snapshot, now), group)
     return { queue, snapshot: { ...snapshot, hooked: asks && (await isHooked(deps, group.name)) } }
   })
   const measured = outcomes.flatMap((outcome) => ('value' in outcome ? [outcome.value] : []))
-  return { memory, measured, failures: failuresOf(outcomes, 'measure') }
+  return { measured, failures: failuresOf(outcomes, 'measure') }
 }
 
 const lowersWhileBusy = (decision: Decision, group: Group) =>
@@ -81,17 +101,38 @@ const isHooked = async (deps: Deps, group: string) =>
   (await terminateHooks(deps, group)).some(({ name }) => name === deps.drainName)
 
 /** The write of the memory comes first: of two runs at once, only the one that wrote it acts. */
-async function act(deps: Deps, tick: Tick, memory: ShardMemory, decided: readonly Decided[]) {
-  const remembered = decided.flatMap(({ queue, decision }) =>
-    decision.kind === 'unreadable' ? [] : [[queue.name, decision.memory]],
-  )
-  const written = await writeMemory(deps, tick, memory, Object.fromEntries(remembered))
-  if (written === 'superseded') return { superseded: true, failures: [] }
+async function act(deps: BacklogDeps, begun: Begun, all: readonly Decided[]) {
+  const written = await keep(deps, begun.look, begun.memory, all)
+  const isMine = ({ queue }: Decided) => written.has(laneOf(queue))
+  const decided = all.filter(isMine)
   const outcomes = await each(decided, async ({ snapshot, decision }) => {
     if (decision.kind === 'unreadable') throw new Error(decision.detail)
     if (decision.kind === 'resize') await setDesired(deps, snapshot.group, decision.desired)
   })
-  return { superseded: false, failures: failuresOf(outcomes, 'act') }
+  const asked = begun.look.fast ? [] : await askAgain(deps, begun, decided)
+  const failures = failuresOf([...outcomes, ...asked], 'act')
+  return { decided, superseded: all.filter((one) => !isMine(one)), failures }
+}
+
+/** Of looks that could not be asked for, each queue of the fast lane is told to have failed. */
+async function askAgain(deps: BacklogDeps, { look, now }: Begun, decided: readonly Decided[]) {
+  const fast = decided.filter(({ queue }) => laneOf(queue) === 'fast')
+  const groups = fast.map(({ snapshot }) => snapshot.group)
+  const [outcome] = await each([groups], (list) => askForLooks(deps, look, list, now))
+  if (!outcome || 'value' in outcome) return []
+  return fast.map((item) => ({ item, error: outcome.error }))
+}
+
+/** A look that comes late or twice is no error, but many of them are a fast lane that is slow. */
+async function drop(
+  deps: Deps,
+  fleet: Fleet,
+  { look, now, dropped }: Pick<Begun, 'look' | 'now'> & { readonly dropped: Dropped },
+): Promise<Report> {
+  const { shard, of } = look
+  deps.log.info('dropped', { shard, of, dueAt: look.fast?.dueAt, reason: dropped })
+  await publish(deps, fleet.name, [{ name: 'LooksDropped', value: 1 }], now)
+  return { shard, of, dropped, superseded: false, queues: [] }
 }
 
 /** Ends in error when any queue failed, after everything else has been said and done. */
@@ -104,12 +145,15 @@ async function record(
   const failures = [...unmeasured, ...run.failures]
   logFailures(deps.log, run.failures)
   const report = logRun(deps.log, run)
-  if (!run.superseded) {
+  if (!report.superseded) {
     const milliseconds = deps.clock.now() - run.now
-    await publish(deps, fleet.name, metricsOf(run.decided, failures, milliseconds), run.now)
+    const metrics = run.look.fast
+      ? failed(failures)
+      : metricsOf(run.decided, failures, milliseconds)
+    await publish(deps, fleet.name, metrics, run.now)
   }
   if (failures.length === 0) return report
-  throw errorOf(failures, run.decided.length + unmeasured.length)
+  throw errorOf(failures, run.decided.length + run.superseded.length + unmeasured.length)
 }
 
 const clients = {
@@ -120,6 +164,6 @@ const clients = {
   clock: systemClock,
 }
 
-export const handler = lambda('backlog', parseTick, (tick, run) =>
-  backlog(fleet)(tick, { ...clients, ...environment(), ...run }),
+export const handler = lambda('backlog', parseLook, (look, run) =>
+  backlog(fleet)(look, { ...clients, ...environment(), ...backlogEnvironment(), ...run }),
 )

@@ -1,6 +1,7 @@
 import type { Log } from '../../shared/aws.ts'
 import type { Outcome } from '../../shared/each.ts'
-import type { Tick } from '../../shared/events.ts'
+import type { Look } from '../../shared/events.ts'
+import type { Dropped } from '../../shared/lanes.ts'
 import type { Metric } from '../../shared/metrics.ts'
 import type { QueueConfig } from '../../shared/queue-config.ts'
 import type { Decided } from './decide.ts'
@@ -12,6 +13,8 @@ export type Failure = { readonly queue: string; readonly error: Error }
 export type Report = {
   readonly shard: number
   readonly of: number
+  /** Why a fast look was not taken; absent where it was. */
+  readonly dropped?: Dropped
   /** True: another run had written the shard's memory, so this one left everything as it was. */
   readonly superseded: boolean
   readonly queues: readonly QueueReport[]
@@ -19,10 +22,11 @@ export type Report = {
 export type QueueReport = Record<string, string | number | null>
 
 export type Run = {
-  readonly tick: Tick
+  readonly look: Look
   readonly now: number
   readonly decided: readonly Decided[]
-  readonly superseded: boolean
+  /** Those that another run acts on. */
+  readonly superseded: readonly Decided[]
 }
 
 /** The items that failed, by queue, each with the step in its message and its cause kept. */
@@ -59,9 +63,13 @@ export function errorOf(failures: readonly Failure[], queues: number): Aggregate
 
 /** One structured line a queue; the same lines are the report. */
 export function logRun(log: Log, run: Run): Report {
-  const queues = run.decided.map(reportOf)
-  for (const line of queues) log.info(run.superseded ? 'superseded' : 'decided', line)
-  return { ...run.tick, superseded: run.superseded, queues }
+  const decided = run.decided.map(reportOf)
+  const superseded = run.superseded.map(reportOf)
+  for (const line of decided) log.info('decided', line)
+  for (const line of superseded) log.info('superseded', line)
+  const { shard, of } = run.look
+  const isSuperseded = decided.length === 0 && superseded.length > 0
+  return { shard, of, superseded: isSuperseded, queues: [...decided, ...superseded] }
 }
 
 function reportOf({ queue, snapshot: { group, draining }, decision }: Decided): QueueReport {
@@ -78,6 +86,10 @@ function reportOf({ queue, snapshot: { group, draining }, decision }: Decided): 
     ...{ inService, draining, pending, leaving, standby, unhealthy },
   }
 }
+
+/** A fast look publishes what went wrong, and leaves the rest to the run of the minute. */
+export const failed = (failures: readonly Failure[]): Metric[] =>
+  failures.length === 0 ? [] : [{ name: 'QueuesFailed', value: failures.length }]
 
 /** BacklogPerInstance always; the others where the configuration asks, for each costs money. */
 export function metricsOf(

@@ -1,6 +1,6 @@
 import type { Group } from '../fleet.ts'
 import type { QueueConfig } from '../queue-config.ts'
-import { tickSeconds } from '../timing.ts'
+import { lookSecondsOf } from '../timing.ts'
 import type { Workload } from './types.ts'
 
 /** What the queue promises on this group, within the tighter of the file's bounds and its own. */
@@ -11,7 +11,7 @@ export function workloadOf(queue: QueueConfig, group: Group): Workload {
   return {
     startWithinSeconds: queue.startWithinSeconds,
     bootSeconds: queue.bootSeconds,
-    tickSeconds,
+    tickSeconds: lookSecondsOf(queue),
     slots: group.slotsPerInstance ?? queue.slotsPerInstance,
     min: Math.min(Math.max(queue.min, group.minSize), max),
     max,

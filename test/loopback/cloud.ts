@@ -29,6 +29,7 @@ export const region = 'us-east-1'
 /** What a deployment would have made beside its table. */
 export const drainName = 'wire-drain'
 export const timerQueue = 'wire-timer'
+export const fastQueue = 'wire-fast'
 
 /** One value of a PutMetricData call. */
 export type Value = {
@@ -69,6 +70,8 @@ export function createCloud(table: string) {
     ssm,
     /** What drain's timers are. */
     timers: sqs.createTextQueue({ QueueName: timerQueue }),
+    /** Looks at the fast lane that were asked for. */
+    looks: sqs.createTextQueue({ QueueName: fastQueue }),
     /** Does what a command of that service says, at this moment. Throws AWS's errors. */
     apply(service: Service, command: object): object {
       engine.runUntil(Date.now())

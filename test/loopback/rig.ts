@@ -3,6 +3,7 @@ import { Socket } from 'node:net'
 import { backlog } from '../../functions/backlog/handler.ts'
 import type { Report } from '../../functions/backlog/record.ts'
 import {
+  type BacklogDeps,
   type Deps,
   type DrainDeps,
   makeAutoScaling,
@@ -15,7 +16,7 @@ import {
 } from '../../shared/aws.ts'
 import type { Fleet } from '../../shared/queue-config.ts'
 import { type Stub, startStub } from '../loopback.ts'
-import { addGroup, addMessages, drainName, timerQueue } from './cloud.ts'
+import { addGroup, addMessages, drainName, fastQueue, timerQueue } from './cloud.ts'
 
 /** A line that a run logged. */
 export type Line = { readonly level: keyof Deps['log']; readonly fields: Record<string, unknown> }
@@ -24,7 +25,7 @@ export type Line = { readonly level: keyof Deps['log']; readonly fields: Record<
 export type Rig = {
   readonly stub: Stub
   /** What all runs share; each has an id of its own, as in Lambda. */
-  readonly deps: Omit<DrainDeps, 'runId'>
+  readonly deps: Omit<DrainDeps & BacklogDeps, 'runId'>
   readonly logged: readonly Line[]
   readonly close: () => Promise<void>
 }
@@ -53,7 +54,7 @@ export async function makeRig(depths: Readonly<Record<string, number>>): Promise
     ...clients,
     clock: systemClock,
     drainName,
-    timerQueue,
+    ...{ timerQueue, fastQueue },
     stateTable: table,
     log: { info: collect('info'), warn: collect('warn'), error: collect('error') },
     signal: AbortSignal.timeout(deadlineMilliseconds),

@@ -5,18 +5,26 @@ import { CreateDocumentCommand } from '@aws-sdk/client-ssm'
 import type { SQSEvent } from 'aws-lambda'
 import { createEventSource, type EventSource } from '../aws/event-source.ts'
 import type { Queue } from '../aws/sqs-queue.ts'
-import { type Twin, twinAccount, twinDrainName, twinRegion, twinTimerQueue } from '../twin.ts'
+import {
+  type Twin,
+  twinAccount,
+  twinDrainName,
+  twinFastQueue,
+  twinRegion,
+  twinTimerQueue,
+} from '../twin.ts'
 import type { Task } from './task.ts'
 
-/** What a deployment makes beside its functions: drain's queues and mappings, and its document. */
+/** What a deployment makes beside its functions: queues, their mappings, and drain's document. */
 export type Stack = {
   readonly drainQueue: Queue<null>
   readonly timerQueue: Queue<null>
   /** Messages that failed every time. */
   readonly undelivered: Queue<null>
   readonly sources: readonly EventSource[]
-  /** What the mappings invoke; whoever runs the world sets it. */
+  /** What the mappings invoke; whoever runs the world sets them. */
   drain: (event: SQSEvent) => Promise<unknown>
+  fastLook: (event: SQSEvent) => Promise<unknown>
   /** Errors of invocations, which Lambda would count. */
   readonly errors: unknown[]
   /** Hands a body to drain's queue, as a rule with that input does. */
@@ -31,6 +39,10 @@ const functionTimeoutSeconds = 15
 const batchSize = 100
 const batchingWindowSeconds = 1
 const maximumConcurrency = 10
+const fastLane = {
+  ...{ batchSize: 1, batchingWindowSeconds: 0, maximumConcurrency },
+  ...{ functionTimeoutSeconds: 50, visibilitySeconds: 60 },
+}
 
 const document = readFileSync(new URL('../../worker/drain-document.json', import.meta.url), 'utf8')
 
@@ -59,10 +71,17 @@ export function createStack(twin: Twin<Task>): Stack {
       handler: (event) => stack.drain(event),
       onError: (error) => errors.push(error),
     })
+  const fast = createEventSource({
+    ...{ engine, emit, queue: createFastQueue(sqs), ...fastLane },
+    reports: 'whole batches',
+    handler: (event) => stack.fastLook(event),
+    onError: (error) => errors.push(error),
+  })
+  const nobody = () => Promise.reject(new Error('Nobody has said what the functions do'))
   const stack: Stack = {
     ...{ drainQueue, timerQueue, undelivered, errors },
-    sources: [mapping(drainQueue), mapping(timerQueue)],
-    drain: () => Promise.reject(new Error('Nobody has said what drain does')),
+    sources: [mapping(drainQueue), mapping(timerQueue), fast],
+    ...{ drain: nobody, fastLook: nobody },
     send(body) {
       const command = new SendMessageCommand({ QueueUrl: drainQueue.url, MessageBody: body })
       emit(sqs.apply(engine.now, command).changes)
@@ -70,6 +89,12 @@ export function createStack(twin: Twin<Task>): Stack {
   }
   return stack
 }
+
+const createFastQueue = (sqs: Twin<Task>['sqs']) =>
+  sqs.createTextQueue({
+    QueueName: twinFastQueue,
+    Attributes: { VisibilityTimeout: String(fastLane.visibilitySeconds) },
+  })
 
 /** The hook that README.md tells a user to give each group. */
 export function addTerminateHook(twin: Twin<Task>, group: string): void {
