@@ -2,6 +2,7 @@
  * The bridge from fleet.config.ts to serverless.yml: whatever is deployed and depends on the fleet.
  * Loading it checks the configuration, so that a mistake ends a deployment before it has begun.
  */
+const { lanesOf } = require('./shared/lanes.ts')
 const { describeProblem } = require('./shared/queue-config.ts')
 const { drainRules } = require('./shared/rules.ts')
 
@@ -43,6 +44,17 @@ const everyMinute = Array.from({ length: shards }, (_, shard) => ({
     deadLetterQueueArn: { 'Fn::GetAtt': ['UndeliveredQueue', 'Arn'] },
   },
 }))
+
+// Lambda polls a queue whether or not there are messages, and a fleet without a fast lane has none.
+const fastLane = {
+  sqs: {
+    arn: { 'Fn::GetAtt': ['FastQueue', 'Arn'] },
+    // Each look is a run of its own.
+    batchSize: 1,
+    maximumConcurrency: 10,
+  },
+}
+const startsOfBacklog = lanesOf(fleet).includes('fast') ? [...everyMinute, fastLane] : everyMinute
 
 // The same for drain, by way of its queue: what EventBridge could not deliver is kept as well.
 const toDrain = { Arn: { 'Fn::GetAtt': ['DrainQueue', 'Arn'] }, Id: 'drain' }
@@ -101,7 +113,7 @@ module.exports = async ({ resolveVariable }) => {
     queueNamePrefix,
     taggedGroups,
     taggedInstances,
-    everyMinute,
+    startsOfBacklog,
     drainRules,
     drainRuleArns: drainRuleArns(drainRules),
   }

@@ -5,7 +5,7 @@ import { pathToFileURL } from 'node:url'
 import type { Command } from 'commander'
 import { parseDuration } from '../shared/duration.ts'
 import { defaults } from '../shared/queue-schema.ts'
-import { tickSeconds } from '../shared/timing.ts'
+import { lookSecondsOf } from '../shared/timing.ts'
 import { answer, createShadow, type Shadow } from './shadow/shadow.ts'
 
 export type ShadowOptions = {
@@ -28,7 +28,8 @@ const maxDefault = 500
 export async function shadow(options: ShadowOptions): Promise<void> {
   const workload = await workloadOf(options)
   const history = options.history ? await readHistory(options.history) : []
-  const state = createShadow(workload, options.serviceCv2, history, tickSeconds)
+  const lookSeconds = lookSecondsOf({ ...workload, mode: 'direct' })
+  const state = createShadow(workload, options.serviceCv2, history, lookSeconds)
   let refused = 0
   for await (const line of createInterface({ input: process.stdin, crlfDelay: Infinity })) {
     const told = answer(state, line)

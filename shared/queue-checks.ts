@@ -1,5 +1,5 @@
 import type { QueueConfig } from './queue-config.ts'
-import { countsSettleSeconds, tickSeconds } from './timing.ts'
+import { countsSettleSeconds, lookSecondsOf } from './timing.ts'
 
 /** What is wrong: where it stands in the file, what stands there, and what would be right. */
 export type Problem = { readonly path: string; readonly value: unknown; readonly remedy: string }
@@ -30,11 +30,12 @@ export function checkQueues(queues: readonly QueueConfig[], file: File): Problem
 }
 
 /**
- * A warning, not an error: from zero instances the first task waits for a tick to notice it, for
+ * A warning, not an error: from zero instances the first task waits for a look to notice it, for
  * the counts to settle and for a boot.
  */
 export function checkStartFromZero(queue: QueueConfig, path: string): Problem[] {
-  const fromZeroSeconds = queue.bootSeconds + tickSeconds + countsSettleSeconds
+  const lookSeconds = lookSecondsOf(queue)
+  const fromZeroSeconds = queue.bootSeconds + lookSeconds + countsSettleSeconds
   if (queue.min > 0 || queue.startWithinSeconds >= fromZeroSeconds) return []
   return [
     {
@@ -42,7 +43,7 @@ export function checkStartFromZero(queue: QueueConfig, path: string): Problem[] 
       value: `${queue.startWithinSeconds}s`,
       remedy:
         `from zero instances the promise cannot be kept: a boot of ${queue.bootSeconds} s, a ` +
-        `tick of ${tickSeconds} s and counts that settle in ${countsSettleSeconds} s make ` +
+        `look each ${lookSeconds} s and counts that settle in ${countsSettleSeconds} s make ` +
         `${fromZeroSeconds} s; set scaling.min to 1 or promise ${fromZeroSeconds}s`,
     },
   ]

@@ -123,7 +123,7 @@ describeWithMoto('deployed to an AWS that nobody here wrote', (moto) => {
     }
     expect(await deployedFunction(moto, 'backlog')).toEqual({
       ...{ ...both, Handler: 'functions/backlog/handler.handler', Timeout: 50 },
-      Environment: { Variables: variables },
+      Environment: { Variables: { ...variables, CELERIAC_FAST_QUEUE: 'talk-prod-fast' } },
     })
     expect(await deployedFunction(moto, 'drain')).toEqual({
       ...{ ...both, Handler: 'functions/drain/handler.handler', Timeout: 15 },
@@ -139,12 +139,12 @@ describeWithMoto('deployed to an AWS that nobody here wrote', (moto) => {
       logGroups: ['backlog', 'drain'].map((name) => ({
         ...{ name: `/aws/lambda/talk-prod-${name}`, days: 30 },
       })),
-      queues: ['talk-prod-drain', 'talk-prod-timer', 'talk-prod-undelivered'],
+      queues: ['drain', 'fast', 'timer', 'undelivered'].map((name) => `talk-prod-${name}`),
       roles: 2,
       buckets: 1,
       stacks: ['talk-prod'],
       documents: ['talk-prod-drain'],
-      mappings: 2,
+      mappings: 3,
     })
     expect(await stackIds(moto, 'AWS::SNS::Topic')).toEqual([
       `arn:aws:sns:us-east-1:123456789012:talk-prod-failures`,
@@ -219,10 +219,15 @@ describeWithMoto('deployed to an AWS that nobody here wrote', (moto) => {
       })
     }
     // moto shows no concurrency: the template is what there is to look at.
-    expect(propertiesOf('AWS::Lambda::EventSourceMapping')).toMatchObject([
-      { ScalingConfig: { MaximumConcurrency: 10 } },
-      { ScalingConfig: { MaximumConcurrency: 10 } },
-    ])
+    const one = { ScalingConfig: { MaximumConcurrency: 10 } }
+    expect(propertiesOf('AWS::Lambda::EventSourceMapping')).toMatchObject([one, one, one])
+  })
+
+  it('the fast lane is a source of backlog, one look a run, and forgets what is late', async () => {
+    const [mapping] = await mappingsOf(moto, 'backlog')
+    expect(mapping).toMatchObject({ queue: 'talk-prod-fast', batch: 1, state: 'Enabled' })
+    const { VisibilityTimeout, MessageRetentionPeriod } = await queueAttributes(moto, 'fast')
+    expect([VisibilityTimeout, MessageRetentionPeriod]).toEqual(['60', '90'])
   })
 
   it('every rule may write to the queues that it writes to, and nobody else may', () => {
@@ -301,7 +306,10 @@ describeWithMoto('deployed to an AWS that nobody here wrote', (moto) => {
       'autoscaling:DescribeAutoScalingGroups': '*',
       'autoscaling:DescribeLifecycleHooks': '*',
       'autoscaling:SetDesiredCapacity': arn.groups,
-      'sqs:GetQueueAttributes': arn.queue('*'),
+      'sqs:GetQueueAttributes': [arn.queue('*'), arn.queue('talk-prod-fast')],
+      'sqs:DeleteMessage': arn.queue('talk-prod-fast'),
+      'sqs:ReceiveMessage': arn.queue('talk-prod-fast'),
+      'sqs:SendMessage': arn.queue('talk-prod-fast'),
       'cloudwatch:PutMetricData': '*',
       'dynamodb:GetItem': arn.table,
       'dynamodb:PutItem': arn.table,
@@ -391,6 +399,7 @@ describeWithMoto('deployed to an AWS that nobody here wrote', (moto) => {
       new GetItemCommand({ TableName: 'talk-prod-state', Key: { pk: { S: 'backlog#0/1' } } }),
     )
     expect(Item?.['version']).toEqual({ N: '1' })
+    expect(await countOf(moto, 'fast')).toBe(3)
   })
 
   it.each([

@@ -194,16 +194,20 @@ describe('a fleet with a mistake is refused with the path, the value and the rem
 describe('a promise that zero instances cannot keep is a warning', () => {
   const warningsOf = (settings: object) =>
     fleetOf({ queues: { a: settings } }).warnings.map(describeProblem)
-  it('names the boot, the tick and the settling of the counts', () => {
+  it('names the boot, the look and the settling of the counts', () => {
     expect(warningsOf({ startWithin: '3m', bootTime: '2m' })).toEqual([
       'queues.a.startWithin: "180s" does not fit; from zero instances the promise cannot be ' +
-        'kept: a boot of 120 s, a tick of 60 s and counts that settle in 60 s make 240 s; set ' +
-        'scaling.min to 1 or promise 240s',
+        'kept: a boot of 120 s, a look each 60 s and counts that settle in 60 s make 240 s; ' +
+        'set scaling.min to 1 or promise 240s',
     ])
   })
   it.each([
     ['one instance is kept', { startWithin: '3m', scaling: { min: 1 } }],
     ['the promise is just long enough', { startWithin: '4m', bootTime: '2m' }],
+    [
+      'the fast lane sees the first task within 15 s',
+      { startWithin: '195s', bootTime: '2m', scaling: { mode: 'direct' } },
+    ],
   ])('but not when %s', (_, settings) => {
     expect(warningsOf(settings)).toEqual([])
   })

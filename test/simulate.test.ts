@@ -71,5 +71,6 @@ describe('the command line', () => {
   it('check shows what every queue comes to', async () => {
     const { stdout } = await celeriac('check')
     expect(stdout).toContain('Fleet talk: 70 queues in 1 shard, no problems.')
+    expect(stdout).toMatch(/The fast lane \(meeting-join\) costs about \$\d\.\d\d a month:/)
   })
 })

@@ -74,8 +74,14 @@ async function runMinute(world: World, watch: Watch, tick: number): Promise<void
     return next
   }
   stack.drain = (event) => inTurn('drain', () => drain(scenario.fleet)(event, twin.deps))
-  stack.fastLook = (event) =>
-    inTurn('a fast look', () => backlog(scenario.fleet)(parseLook(event), twin.deps))
+  stack.fastLook = (event) => {
+    const look = inTurn('a fast look', () => backlog(scenario.fleet)(parseLook(event), twin.deps))
+    // Its message would come back late and be dropped: nobody would know.
+    return look.catch((error) => {
+      if (!twin.isFailing()) watch.breaches.push(`a fast look failed: ${error}`)
+      throw error
+    })
+  }
   await runUntil(engine, scenario.startAt + tick * tickSeconds * 1_000, stack.sources)
   await runSchedules(world, watch)
   await runUntil(engine, engine.now + alarmsAfterSeconds * 1_000, stack.sources)
