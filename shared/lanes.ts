@@ -18,10 +18,10 @@ export const laneOf = (queue: QueueConfig): Lane =>
 // Any name will do: what is adopted has the defaults.
 const stranger = 'stranger'
 
-/** The lanes that the fleet's queues can be in, those that it may adopt included. */
+/** The lanes that the fleet's queues and those that it may adopt are in, the fast one first. */
 export function lanesOf(fleet: Fleet): readonly Lane[] {
   const queues = fleet.adopt ? [...fleet.queues, fleet.adoptQueue(stranger)] : fleet.queues
-  return queues.some((queue) => laneOf(queue) === 'fast') ? ['minute', 'fast'] : ['minute']
+  return queues.some((queue) => laneOf(queue) === 'fast') ? ['fast', 'minute'] : ['minute']
 }
 
 /** When the looks between two runs of the schedule are due, in seconds after the first. */

@@ -4,7 +4,8 @@ import { countsSettleSeconds, lookSecondsOf } from './timing.ts'
 /** What is wrong: where it stands in the file, what stands there, and what would be right. */
 export type Problem = { readonly path: string; readonly value: unknown; readonly remedy: string }
 
-type File = {
+export type File = {
+  readonly shards?: number | undefined
   readonly queueNamePrefix?: string | undefined
   readonly queues?: Readonly<Record<string, unknown>> | undefined
   readonly defaultQueues?: readonly string[] | undefined

@@ -1,10 +1,13 @@
 import { parseDuration } from './duration.ts'
+import { checkLimits } from './limit-checks.ts'
 import { checkQueues, checkStartFromZero, type Problem, pathIn } from './queue-checks.ts'
 import {
   defaults,
   type ExtraMetric,
   type FleetInput,
   fleetSchema,
+  type LimitName,
+  limitNames,
   problemsOf,
   type ScalingMode,
   type Settings,
@@ -35,12 +38,18 @@ export type QueueConfig = {
   readonly max: number | null
   /** Null: derived from the promise. */
   readonly target: number | null
+  /** The higher wins. */
+  readonly priority: number
+  /** What one instance counts for each limit; null where the file does not say. */
+  readonly instance: Readonly<Record<LimitName, number | null>>
   readonly metrics: readonly ExtraMetric[]
   readonly drainSeconds: number
   /** Whether a rebalance recommendation drains. */
   readonly drainsOnRebalance: boolean
   readonly worker: { readonly kind: 'all' | (typeof workerKinds)[number]; readonly name: string }
 }
+
+export type Limit = { readonly name: LimitName; readonly most: number }
 
 export type Fleet = {
   readonly name: string
@@ -51,6 +60,8 @@ export type Fleet = {
     readonly fleet: string | null
   }
   readonly shards: number
+  /** What all groups together are raised to at most; none in most fleets. */
+  readonly limits: readonly Limit[]
   readonly adopt: boolean
   readonly queues: readonly QueueConfig[]
   /** What the file allows and an engineer should know. */
@@ -90,7 +101,15 @@ export function checkFleet(
     ...Object.entries(file.queues ?? {}).map(([name, own]) => resolve(name, own)),
     ...(file.defaultQueues ?? []).map((name) => resolve(name, {})),
   ]
-  const problems = checkQueues(queues, file)
+  const adopted = resolve('', {})
+  const limits = limitNames.flatMap((name) => {
+    const most = file.limits?.[name]
+    return most === undefined ? [] : { name, most }
+  })
+  const problems = [
+    ...checkQueues(queues, file),
+    ...checkLimits({ limits, queues, adopted: (file.adopt ?? true) ? adopted : null, file }),
+  ]
   if (problems.length > 0) return { fleet: null, problems }
   const fleet: Fleet = {
     name: file.name,
@@ -101,6 +120,7 @@ export function checkFleet(
       fleet: file.tags?.fleet ?? null,
     },
     shards: file.shards ?? defaults.shards,
+    limits,
     adopt: file.adopt ?? true,
     queues,
     warnings: queues.flatMap((queue) => checkStartFromZero(queue, pathIn(file, queue))),
@@ -126,11 +146,17 @@ function resolveQueue(name: string, prefix: string, shared: Settings, own: Setti
     min: scaling.min ?? defaults.min,
     max: scaling.max ?? null,
     target: scaling.target ?? null,
+    priority: own.priority ?? shared.priority ?? defaults.priority,
+    instance: resolveInstance({ ...shared.instance, ...own.instance }),
     metrics: own.metrics ?? shared.metrics ?? [],
     ...resolveDrain(taskSeconds, { ...shared.drain, ...own.drain }),
     worker: resolveWorker(own.worker ?? shared.worker ?? {}),
   }
 }
+
+const resolveInstance = ({ vcpus, dollarsPerHour }: Settings['instance'] & object) => ({
+  ...{ instances: 1, vcpus: vcpus ?? null, dollarsPerHour: dollarsPerHour ?? null },
+})
 
 // The last task that starts before its worker is quiet has what is left of the two minutes after
 // notice, command and hand-back, some thirty seconds; P99 is about three usual tasks.

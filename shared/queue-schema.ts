@@ -39,6 +39,8 @@ export const defaults = {
   /** Instances learn their queue and concurrency from these tags when they start. */
   tagQueue: 'celery:queue',
   tagConcurrency: 'celery:concurrency',
+  /** All alike; the higher of two wins, and a queue that can wait has less than this. */
+  priority: 0,
   /** One shard sweeps about a thousand queues well within its minute. */
   shards: 1,
 } as const
@@ -73,6 +75,29 @@ const scalingSchema = z.strictObject(
   },
   { error: "write an object such as { mode: 'direct', min: 1, max: 20 }" },
 )
+
+/** What the whole fleet may have at most. */
+export const limitNames = ['instances', 'vcpus', 'dollarsPerHour'] as const
+export type LimitName = (typeof limitNames)[number]
+
+const positive = z.optional(
+  z.number({ error: 'write a number above 0' }).check(z.gt(0, { error: 'write a number above 0' })),
+)
+const someLimit = 'write at least one of them, such as { instances: 200 }'
+const limitsSchema = z
+  .strictObject(
+    { instances: z.optional(whole(1)), vcpus: positive, dollarsPerHour: positive },
+    { error: someLimit },
+  )
+  .check(z.refine((limits) => Object.keys(limits).length > 0, { error: someLimit }))
+const instanceSchema = z.strictObject(
+  { vcpus: positive, dollarsPerHour: positive },
+  { error: 'write an object such as { vcpus: 4, dollarsPerHour: 0.07 }' },
+)
+
+// As many steps as anyone can tell apart.
+const priorityMax = 9
+const aPriority = `write a whole number from ${-priorityMax} to ${priorityMax}, the higher wins`
 
 export const rebalancePolicies = ['auto', 'drain', 'ignore'] as const
 
@@ -111,6 +136,14 @@ const settings = {
   /** Tasks that one instance runs at a time, where the group has no concurrency tag. */
   concurrency: z.optional(whole(1)),
   scaling: z.optional(scalingSchema),
+  /** Who gets more where the fleet's limits are too tight for all. */
+  priority: z.optional(
+    z
+      .int({ error: aPriority })
+      .check(z.gte(-priorityMax, { error: aPriority }), z.lte(priorityMax, { error: aPriority })),
+  ),
+  /** What one instance counts for the fleet's limits. */
+  instance: z.optional(instanceSchema),
   /** How long a drain may take, and what begins one. */
   drain: z.optional(drainSchema),
   /** What keeps the worker on its box; without it a drain takes every worker there. */
@@ -162,6 +195,8 @@ export const fleetSchema = z.strictObject(
     ),
     /** How many functions share a sweep. */
     shards: z.optional(whole(1)),
+    /** What all groups together are raised to at most. */
+    limits: z.optional(limitsSchema),
     /** Whether a tagged group that is not in this file is taken care of, with the defaults. */
     adopt: z.optional(flag),
     defaults: z.optional(defaultsSchema),
@@ -197,6 +232,8 @@ export function problemsOf(issues: readonly z.core.$ZodIssue[], input: unknown):
 
 function knownKeys(path: string[]): string[] {
   if (path.at(-1) === 'scaling') return Object.keys(scalingSchema.shape)
+  if (path.at(-1) === 'limits') return Object.keys(limitsSchema.shape)
+  if (path.at(-1) === 'instance') return Object.keys(instanceSchema.shape)
   if (path.at(-1) === 'drain') return Object.keys(drainSchema.shape)
   if (path.at(-1) === 'worker') return Object.keys(workerSchema.shape)
   if (path[0] === 'queues') return Object.keys(queueSchema.shape)

@@ -34,8 +34,8 @@ describe('how often a queue is looked at', () => {
   const long = { a: { startWithin: '1h' } } as const
   it.each([
     ['one lane', { defaults: {}, queues: long }, ['minute']],
-    ['two, for one short promise', { queues: { ...long, b: short } }, ['minute', 'fast']],
-    ['two, for a stranger', { defaults: short, queues: long }, ['minute', 'fast']],
+    ['two, for one short promise', { queues: { ...long, b: short } }, ['fast', 'minute']],
+    ['two, for a stranger', { defaults: short, queues: long }, ['fast', 'minute']],
     ['one, with no strangers', { adopt: false, defaults: short, queues: long }, ['minute']],
   ])('a fleet has %s', (_, input: { defaults?: object; queues: object }, lanes) => {
     const defaults = { scaling: direct, ...input.defaults }

@@ -14,7 +14,8 @@ describe('a fleet with a mistake is refused with the path, the value and the rem
       { name: 'x', queues: { a: { promise: '3m' } } },
       [
         'queues.a.promise: "3m" does not fit; there is no such setting; there are startWithin, ' +
-          'taskTime, bootTime, concurrency, scaling, drain, worker, metrics, sqs, group',
+          'taskTime, bootTime, concurrency, scaling, priority, instance, drain, worker, metrics, ' +
+          'sqs, group',
       ],
     ],
     [
@@ -217,7 +218,10 @@ describe('what a queue comes to', () => {
   it('takes its own settings, then the defaults of the file, then ours', () => {
     const { queues } = fleetOf({
       queueNamePrefix: 'prod-',
-      defaults: { startWithin: '10m', concurrency: 3, scaling: { mode: 'direct', max: 9 } },
+      defaults: {
+        ...{ startWithin: '10m', concurrency: 3, scaling: { mode: 'direct', max: 9 } },
+        instance: { vcpus: 4 },
+      },
       queues: { video: { startWithin: '90s', scaling: { min: 2 } } },
     })
     expect(queues).toEqual([
@@ -233,6 +237,8 @@ describe('what a queue comes to', () => {
         min: 2,
         max: 9,
         target: null,
+        priority: 0,
+        instance: { instances: 1, vcpus: 4, dollarsPerHour: null },
         metrics: [],
         drainSeconds: 600,
         drainsOnRebalance: false,

@@ -1,7 +1,7 @@
 import { liveInstances } from './aws/groups.ts'
 import type { Change } from './aws/service.ts'
 import { lost } from './summary.ts'
-import type { World } from './world/world.ts'
+import { groupName, type World } from './world/world.ts'
 
 /** What must hold at every moment of every run, faults or not; each breach is one line. */
 export type Watch = {
@@ -33,6 +33,8 @@ export function createWatch(world: World, repeats: Repeats = 'twice'): Watch {
   const once = async <R>(name: string, run: () => Promise<R>) => {
     changes = []
     const result = await run()
+    // A drain's replacement is no raise of ours: it takes the place of one that leaves.
+    if (name !== 'drain' && changes.some(isRaise)) for (const one of beyond(world)) breach(one)
     if (twin.inFlight() > 0) breach(`${name} ended with ${twin.inFlight()} calls in flight`)
     return { result, changed: changes.filter(({ kind }) => /^(autoscaling|ssm)\./.test(kind)) }
   }
@@ -64,4 +66,18 @@ export function createWatch(world: World, repeats: Repeats = 'twice'): Watch {
       }
     },
   }
+}
+
+const isRaise = (change: Change) => change.kind === 'autoscaling.desired' && change.to > change.from
+
+/** Which of the fleet's limits the groups are beyond, after a raise. */
+function beyond({ twin, scenario: { fleet } }: World): string[] {
+  return fleet.limits.flatMap(({ name, most }) => {
+    const used = fleet.queues.reduce((sum, queue) => {
+      const desired = twin.autoscaling.groups.get(groupName(queue.name))?.desired ?? 0
+      return sum + desired * (queue.instance[name] ?? 0)
+    }, 0)
+    // Sums of dollars are not exact.
+    return used > most + 1e-6 ? `raised to ${used} ${name}, beyond the limit of ${most}` : []
+  })
 }

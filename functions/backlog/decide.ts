@@ -5,6 +5,7 @@ import { type Memory, type Step, step } from '../../shared/sizing/step.ts'
 import type { Outlook, Sensed } from '../../shared/sizing/types.ts'
 import type { Reason as SizingReason } from '../../shared/sizing/verdict.ts'
 import { workloadOf } from '../../shared/sizing/workload.ts'
+import type { Cut } from './share.ts'
 import { backlogTarget } from './sizing.ts'
 
 /** All that a decision may rest on: what AWS said of one queue in this run, and of the last. */
@@ -30,6 +31,8 @@ export type Measures = Counts & {
   readonly wanted: number
   /** Instances wanted beyond max. */
   readonly shortfall: number
+  /** For how long the oldest of the waiting tasks has waited, as the arrivals have it. */
+  readonly ageSeconds: number
   /** Tasks a second that are foreseen, and how long one takes. */
   readonly rate: number
   readonly serviceSeconds: number
@@ -46,6 +49,8 @@ export type Reason =
   | 'target-tracking'
   /** Fewer would do, but the group has no terminate hook and would end its victim as it works. */
   | 'no-hook'
+  /** The fleet's limits leave less than its own rule asks for. */
+  | 'fleet-limit'
 
 export type Decision =
   | { readonly kind: 'unreadable'; readonly reason: 'counts-unreadable'; readonly detail: string }
@@ -64,6 +69,8 @@ type Measured = {
   readonly measures: Measures
   /** To be remembered until the next run. */
   readonly memory: Memory
+  /** What the fleet's limits have cut. */
+  readonly cut?: Cut
 }
 
 /** Whether this queue's group is to be resized, to what, and why. `now` in epoch milliseconds. */
@@ -114,6 +121,7 @@ function measure(
     target,
     wanted: told.wanted,
     shortfall: told.shortfall,
+    ageSeconds: told.ageSeconds,
     rate: told.rate,
     serviceSeconds: told.serviceSeconds,
     predictor: told.foreseen.predictor,

@@ -18,6 +18,7 @@ import {
   describeGroups,
   describeNamed,
   type Group,
+  type GroupReading,
   type Member,
   setDesired,
 } from '../../shared/fleet.ts'
@@ -30,6 +31,7 @@ import { queueUrl, readCounts } from '../../shared/queues.ts'
 import { shardOf } from '../../shared/shards.ts'
 import { noOutlook } from '../../shared/sizing/types.ts'
 import { type Decided, type Decision, decide } from './decide.ts'
+import { isTakenBack, withinLimits, withoutHook } from './limits.ts'
 import { keep, lastFastLook, type Recalled, recall, rememberedOf } from './memory.ts'
 import {
   errorOf,
@@ -53,29 +55,31 @@ export const backlog = (fleet: Fleet) => async (look: Look, deps: BacklogDeps) =
   const dropped = look.fast && whyDropped(look.fast.dueAt, lastFastLook(memory), now)
   if (dropped) return drop(deps, fleet, { look, now, dropped })
   const seen = await gather(deps, fleet, { look, memory, now })
-  logFailures(deps.log, seen.failures)
-  const decided = seen.measured.map((one) => ({
+  const wanted = seen.measured.map((one) => ({
     ...one,
     decision: decide(one.queue, one.snapshot, now),
   }))
-  const acted = await act(deps, { look, memory, now }, decided)
-  return record(deps, fleet, { now, look, ...acted }, seen.failures)
+  const { decided, failures } = await limit(deps, fleet, seen.groups, wanted)
+  const unmeasured = [...seen.failures, ...failures]
+  logFailures(deps.log, unmeasured)
+  const acted = await act(deps, fleet, { look, memory, now }, decided)
+  return record(deps, fleet, { now, look, ...acted }, unmeasured)
 }
 
 type Begun = { readonly look: Look; readonly memory: Recalled; readonly now: number }
 
 async function gather(deps: Deps, fleet: Fleet, { look, memory, now }: Begun) {
   const [groups, drains] = await Promise.all([
-    look.fast ? describeNamed(deps, fleet, look.fast.groups) : describeGroups(deps, fleet),
+    // What a limit leaves depends on all of them.
+    look.fast && fleet.limits.length === 0
+      ? describeNamed(deps, fleet, look.fast.groups)
+      : describeGroups(deps, fleet),
     listDrains(deps),
   ])
   const leaving = new Set(
     drains.flatMap(({ drain }) => (drain && isLeaving(drain, now) ? drain.instance : [])),
   )
-  const asked = new Set(groups.map((group) => queueOf(fleet, group)?.name))
-  const isMine = (name: string) =>
-    shardOf(name, look.of) === look.shard && (!look.fast || asked.has(name))
-  const mine = assignGroups(fleet, groups, isMine)
+  const mine = assignGroups(fleet, groups, whoseTurn(fleet, look, groups))
   const outcomes = await each(mine, async (assigned) => {
     if ('problem' in assigned) throw new Error(assigned.problem)
     const { queue, group } = assigned
@@ -87,7 +91,16 @@ async function gather(deps: Deps, fleet: Fleet, { look, memory, now }: Begun) {
     return { queue, snapshot: { ...snapshot, hooked: asks && (await isHooked(deps, group.name)) } }
   })
   const measured = outcomes.flatMap((outcome) => ('value' in outcome ? [outcome.value] : []))
-  return { measured, failures: failuresOf(outcomes, 'measure') }
+  return { groups, measured, failures: failuresOf(outcomes, 'measure') }
+}
+
+/** The queues of the shard, or those of them whose groups a fast look was asked for. */
+function whoseTurn(fleet: Fleet, { shard, of, fast }: Look, groups: readonly GroupReading[]) {
+  const isMine = (name: string) => shardOf(name, of) === shard
+  if (!fast) return isMine
+  const asked = groups.filter(({ name }) => fast.groups.includes(name))
+  const names = new Set(asked.map((group) => queueOf(fleet, group)?.name))
+  return (name: string) => isMine(name) && names.has(name)
 }
 
 const lowersWhileBusy = (decision: Decision, group: Group) =>
@@ -100,9 +113,24 @@ const isDraining = ({ id, kind }: Member, leaving: ReadonlySet<string>) =>
 const isHooked = async (deps: Deps, group: string) =>
   (await terminateHooks(deps, group)).some(({ name }) => name === deps.drainName)
 
+/** Within the fleet's limits; who is lowered for others keeps what it has without our hook. */
+async function limit(
+  deps: Deps,
+  fleet: Fleet,
+  groups: readonly GroupReading[],
+  wanted: readonly Decided[],
+) {
+  if (fleet.limits.length === 0) return { decided: wanted, failures: [] }
+  const outcomes = await each(withinLimits(fleet, wanted, groups), async (one) =>
+    !isTakenBack(one) || (await isHooked(deps, one.snapshot.group.name)) ? one : withoutHook(one),
+  )
+  const decided = outcomes.flatMap((outcome) => ('value' in outcome ? [outcome.value] : []))
+  return { decided, failures: failuresOf(outcomes, 'measure') }
+}
+
 /** The write of the memory comes first: of two runs at once, only the one that wrote it acts. */
-async function act(deps: BacklogDeps, begun: Begun, all: readonly Decided[]) {
-  const written = await keep(deps, begun.look, begun.memory, all)
+async function act(deps: BacklogDeps, fleet: Fleet, begun: Begun, all: readonly Decided[]) {
+  const written = await keep(deps, fleet, begun, all)
   const isMine = ({ queue }: Decided) => written.has(laneOf(queue))
   const decided = all.filter(isMine)
   const outcomes = await each(decided, async ({ snapshot, decision }) => {

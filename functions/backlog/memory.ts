@@ -26,12 +26,13 @@ export function lastFastLook(memory: Recalled): number | null {
 
 /**
  * Writes what is to be remembered, each lane on its own condition. Those that another run wrote
- * meanwhile are left out of the answer: this one acts on the queues of the others alone.
+ * meanwhile are left out of the answer: this one acts on the queues of the others alone. Where
+ * limits are shared it then acts on none, for the other may have raised to them.
  */
 export async function keep(
   deps: Deps,
-  look: Look,
-  memory: Recalled,
+  fleet: Fleet,
+  { look, memory }: { readonly look: Look; readonly memory: Recalled },
   decided: readonly Decided[],
 ): Promise<ReadonlySet<Lane>> {
   const written = new Set<Lane>()
@@ -47,6 +48,7 @@ export async function keep(
     const queues = { ...others, ...Object.fromEntries(remembered) }
     const outcome = await writeMemory(deps, look, read, queues, lane)
     if (outcome === 'written') written.add(lane)
+    else if (fleet.limits.length > 0) return new Set()
   }
   return written
 }

@@ -83,8 +83,15 @@ function reportOf({ queue, snapshot: { group, draining }, decision }: Decided): 
     desired: group.desired,
     to: decision.kind === 'resize' ? decision.desired : group.desired,
     ...(decision.kind === 'unreadable' ? { detail: decision.detail } : decision.measures),
+    ...cutOf(decision),
     ...{ inService, draining, pending, leaving, standby, unhealthy },
   }
+}
+
+function cutOf(decision: Decided['decision']): QueueReport {
+  if (decision.kind === 'unreadable' || !decision.cut) return {}
+  const { instances, limit, got, breaks } = decision.cut
+  return { cut: instances, limit, got: got.join(', '), promise: breaks ? 'breaks' : 'holds' }
 }
 
 /** A fast look publishes what went wrong, and leaves the rest to the run of the minute. */
