@@ -66,7 +66,7 @@ function sweep(minute: number): number {
   const snapshots = all.map(
     ({ group, remembered }): Snapshot => ({
       counts: { visible: draw.int(50), notVisible: draw.int(group.desired * 4), delayed: 0 },
-      ...{ group, draining: 0, hooked: true, outlook, remembered },
+      ...{ group, draining: 0, asked: false, hooked: true, outlook, remembered },
     }),
   )
   const now = (startSeconds + minute * 60) * 1_000

@@ -73,6 +73,8 @@ const drainSchema = z.object({
     z.object({
       at: z.number(),
       deadline: z.number(),
+      /** Whether it only asked, for the weakest reason; a drain is still to be sent. */
+      asked: z._default(z.boolean(), false),
       /** Systems Manager's id; null until the call has answered. */
       command: z.nullable(z.string()),
     }),
@@ -92,6 +94,8 @@ const drainSchema = z.object({
   goneAt: z.nullable(z.number()),
   /** When it was put on standby, so that its replacement starts before it leaves. */
   asideAt: z.nullable(z.number()),
+  /** When it was chosen to leave a group that is lowered by it. */
+  leaveAt: z._default(z.nullable(z.number()), null),
   /** When its group was last asked to terminate it. */
   terminatedAt: z.nullable(z.number()),
   /** The earliest look at it that a timer will bring. */
@@ -238,9 +242,15 @@ const causesOf = ({ causes }: Drain) => Object.values(causes).filter((one) => on
 export const reasonOf = ({ causes }: Drain): Reason | null =>
   reasons.findLast((reason) => causes[reason] !== undefined) ?? null
 
-/** When everything must be done: the earliest of all reasons. */
-export const deadlineOf = (drain: Drain): number =>
-  Math.min(...causesOf(drain).map(({ deadline }) => deadline))
+/** Whether all that its box was, or is to be, told is a question. */
+export const isAsked = (drain: Drain) => drain.ended === null && reasonOf(drain) === 'surplus'
+
+/** When everything must be done: the earliest of all reasons. A question's time ends nothing. */
+export function deadlineOf(drain: Drain): number {
+  const { surplus, ...others } = drain.causes
+  const deadlines = causesOf({ ...drain, causes: others }).map(({ deadline }) => deadline)
+  return deadlines.length === 0 && surplus ? surplus.deadline : Math.min(...deadlines)
+}
 
 /** When the drain begins: with the first reason to begin. */
 export const startOf = (drain: Drain): number =>
@@ -250,6 +260,6 @@ export const startOf = (drain: Drain): number =>
 const lastUseOf = (drain: Drain) =>
   drain.ended?.at ?? Math.max(drain.noticedAt, ...causesOf(drain).map(({ deadline }) => deadline))
 
-/** An instance that leaves is no capacity, from the notice on. */
+/** An instance that leaves is no capacity, from the notice on; one that is asked may be kept. */
 export const isLeaving = (drain: Drain, now: number) =>
-  drain.ended === null && startOf(drain) <= now
+  drain.ended === null && !isAsked(drain) && startOf(drain) <= now

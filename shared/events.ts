@@ -1,4 +1,5 @@
 import * as z from 'zod/mini'
+import { type Wish, wishMessage } from './wish.ts'
 
 /** What the schedule hands to a function that runs every minute: its part of the queues. */
 export type Tick = { readonly shard: number; readonly of: number }
@@ -10,7 +11,11 @@ export type Look = Tick & { readonly fast?: FastLook }
 export type FastLook = { readonly dueAt: number; readonly groups: readonly string[] }
 
 /** Why a worker is drained, the weakest first: a stronger reason replaces a weaker one. */
-export const reasons = ['manual', 'rollout', 'health', 'rebalance', 'scale_in', 'spot'] as const
+export const reasons = [
+  /** Its group may have one too many: whether it is idle is all that is asked. */
+  'surplus',
+  ...(['manual', 'rollout', 'health', 'rebalance', 'scale_in', 'spot'] as const),
+] as const
 export type Reason = (typeof reasons)[number]
 
 /** How far the drain of a box has come, as worker/drain.sh reports it. */
@@ -18,6 +23,10 @@ export const phases = [
   'started',
   'quiet',
   'running',
+  /** Asked only: it is quiet, and nothing runs. */
+  'idle',
+  /** Asked only: something runs, and it works on. */
+  'busy',
   'drained',
   'handed-back',
   'nothing',
@@ -45,6 +54,12 @@ export type Notice =
   /** A person wants the instance drained and replaced, or does not any more. */
   | (About & { readonly kind: 'request'; readonly deadline: number | null })
   | (About & { readonly kind: 'withdrawal' })
+  /** Fewer are wanted: is it idle? It answers by then, or works on. */
+  | (About & { readonly kind: 'ask'; readonly deadline: number })
+  /** It is not to leave for being one too many. */
+  | (About & { readonly kind: 'release' })
+  /** It is the one that leaves, and its group is lowered by it. */
+  | (About & { readonly kind: 'leave' })
 
 export type OpenHook = {
   readonly name: string
@@ -72,6 +87,7 @@ export type Message =
   | { readonly kind: 'notices'; readonly notices: readonly Notice[] }
   | { readonly kind: 'timer'; readonly instances: readonly string[] }
   | { readonly kind: 'sweep'; readonly tick: Tick }
+  | { readonly kind: 'fewer'; readonly wish: Wish }
   /** Well-formed and none of ours. */
   | { readonly kind: 'unknown'; readonly what: string }
 
@@ -256,8 +272,8 @@ export const handledEvents = Object.keys(readers)
 const timerSchema = z.strictObject({ timer: z.array(instanceId) })
 
 /**
- * The body of a message of drain's queues: an EventBridge event, a timer `{timer: [instance ids]}`
- * or the sweep's `{shard, of}`. Throws for a malformed one, naming the field.
+ * The body of a message of drain's queues: an EventBridge event, a timer `{timer: [instance ids]}`,
+ * a wish `{fewer: {...}}` or the sweep's `{shard, of}`. Throws for a malformed one, naming the field.
  */
 export function parseMessage(body: string): Message {
   const event = parseJson(body)
@@ -270,6 +286,8 @@ export function parseMessage(body: string): Message {
   }
   const timer = timerSchema.safeParse(event)
   if (timer.success) return { kind: 'timer', instances: timer.data.timer }
+  const wish = wishMessage.safeParse(event)
+  if (wish.success) return { kind: 'fewer', wish: wish.data.fewer }
   return { kind: 'sweep', tick: parseTick(event) }
 }
 

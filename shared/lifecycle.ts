@@ -97,11 +97,18 @@ async function unlessOver(call: Promise<unknown>): Promise<boolean> {
 
 const said = (error: unknown) => (error instanceof Error ? error.message : '')
 
-/** Ends the instance by way of its group, which replaces it; `gone` where it is there no more. */
-export async function terminate(deps: As, instance: string): Promise<'terminating' | 'gone'> {
+/**
+ * Ends the instance by way of its group, which replaces it, or is lowered by it. `gone` where it is
+ * there no more.
+ */
+export async function terminate(
+  deps: As,
+  instance: string,
+  lower: boolean,
+): Promise<'terminating' | 'gone'> {
   const command = new TerminateInstanceInAutoScalingGroupCommand({
     InstanceId: instance,
-    ShouldDecrementDesiredCapacity: false,
+    ShouldDecrementDesiredCapacity: lower,
   })
   try {
     await deps.autoscaling.send(command, { abortSignal: deps.signal })

@@ -37,10 +37,10 @@ const direct = {
 const summary = (decision: Decision) => ({
   kind: decision.kind,
   reason: decision.reason,
-  ...(decision.kind === 'resize' ? { desired: decision.desired } : {}),
+  ...('desired' in decision ? { desired: decision.desired } : {}),
 })
 
-const alone = { draining: 0, hooked: true, outlook: noOutlook, remembered: null }
+const alone = { draining: 0, asked: false, hooked: true, outlook: noOutlook, remembered: null }
 
 type Row = {
   name: string
@@ -124,7 +124,7 @@ describe('what a queue decides', () => {
       notVisible: 2,
       group: full,
       lookedForMinutes: 10,
-      expected: { kind: 'resize', reason: 'surplus', desired: 3 },
+      expected: { kind: 'fewer', reason: 'surplus', desired: 3 },
     },
     {
       name: 'but not where the group would end its victim as it works',
@@ -161,7 +161,7 @@ describe('what a queue decides', () => {
     const remembered = rememberedOf(queue, group, look, row.lookedForMinutes ?? 0)
     const { draining = 0, hooked = true } = row
     const counts = countsOf(look.visible, look.notVisible)
-    const snapshot = { counts, group, draining, hooked, outlook: noOutlook, remembered }
+    const snapshot = { ...alone, counts, group, draining, hooked, remembered }
     expect(summary(decide(queue, snapshot, now))).toEqual(row.expected)
   })
 
@@ -257,7 +257,7 @@ describe('whatever the situation', () => {
     const remembered = rememberedOf(queue, group, look, s.lookedForMinutes)
     const counts = countsOf(visible, s.notVisible)
     const { draining, hooked } = s
-    const snapshot = { counts, group, draining, hooked, outlook: noOutlook, remembered }
+    const snapshot = { ...alone, counts, group, draining, hooked, remembered }
     return { queue, group, snapshot, decision: decide(queue, snapshot, now) }
   }
 
@@ -265,7 +265,7 @@ describe('whatever the situation', () => {
     fc.assert(
       fc.property(situation, (s) => {
         const { queue, group, decision } = decideFor(s)
-        if (decision.kind !== 'resize') return
+        if (!('desired' in decision)) return
         expect(decision.desired).toBeLessThanOrEqual(group.maxSize)
         expect(decision.desired).toBeGreaterThanOrEqual(group.minSize)
         const max = Math.min(queue.max ?? Number.POSITIVE_INFINITY, group.maxSize)
@@ -278,7 +278,7 @@ describe('whatever the situation', () => {
     fc.assert(
       fc.property(situation, (s) => {
         const { queue, group, decision } = decideFor(s)
-        if (decision.kind !== 'resize' || decision.desired >= group.desired) return
+        if (!('desired' in decision) || decision.desired >= group.desired) return
         // More than the file allows goes at once.
         if (group.desired > (queue.max ?? group.maxSize)) return
         expect(s.lookedForMinutes).toBeGreaterThanOrEqual(5)
@@ -291,7 +291,7 @@ describe('whatever the situation', () => {
       fc.property(situation, fc.integer({ min: 1, max: 100_000 }), (s, more) => {
         const end = (visible: number) => {
           const { group, decision } = decideFor(s, visible)
-          return decision.kind === 'resize' ? decision.desired : group.desired
+          return 'desired' in decision ? decision.desired : group.desired
         }
         expect(end(s.visible)).toBeLessThanOrEqual(end(s.visible + more))
       }),
@@ -301,7 +301,7 @@ describe('whatever the situation', () => {
     fc.assert(
       fc.property(situation, (s) => {
         const { queue, group, snapshot, decision } = decideFor(s)
-        if (decision.kind !== 'resize') return
+        if (!('desired' in decision)) return
         const next = { ...group, desired: decision.desired }
         const remembered = decision.memory
         const again = decide(queue, { ...snapshot, group: next, remembered }, now)

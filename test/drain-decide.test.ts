@@ -102,7 +102,7 @@ describe('what follows', () => {
     ],
     [
       'nor where the run that sent it may live',
-      drainOf([hook(0)], { sent: { at: at(1), deadline: at(3_600), command: null } }),
+      drainOf([hook(0)], { sent: { at: at(1), deadline: at(3_600), asked: false, command: null } }),
       seen(waiting),
       5,
       [],
@@ -110,7 +110,7 @@ describe('what follows', () => {
     ],
     [
       'but where that run has died',
-      drainOf([hook(0)], { sent: { at: at(1), deadline: at(3_600), command: null } }),
+      drainOf([hook(0)], { sent: { at: at(1), deadline: at(3_600), asked: false, command: null } }),
       seen(waiting),
       6,
       ['send drain scale_in 3600'],

@@ -14,6 +14,8 @@ export type Snapshot = {
   readonly group: Group
   /** Instances in service whose drain has begun: they take no more work. */
   readonly draining: number
+  /** Whether any of its instances is asked at present whether it is idle. */
+  readonly asked: boolean
   /** Whether the group waits for a drain before it ends an instance; asked when it matters. */
   readonly hooked: boolean
   /** What the forecast knows of the queue. */
@@ -56,6 +58,8 @@ export type Decision =
   | { readonly kind: 'unreadable'; readonly reason: 'counts-unreadable'; readonly detail: string }
   | (Measured & { readonly kind: 'hold' })
   | (Measured & { readonly kind: 'resize'; readonly desired: number })
+  /** Fewer are wanted while work runs: drain finds those that are idle. */
+  | (Measured & { readonly kind: 'fewer'; readonly desired: number })
 
 /** A queue, what was seen of it and what follows: one line of a run. */
 export type Decided = {
@@ -86,8 +90,11 @@ export function decide(queue: QueueConfig, snapshot: Snapshot, now: number): Dec
   const hold = (reason: Measured['reason']) => ({ kind: 'hold', reason, measures, memory }) as const
   if (queue.mode !== 'direct') return hold(queue.mode)
   if (desired === group.desired) return hold(told.reason)
-  if (desired < group.desired && told.reason !== 'idle' && !snapshot.hooked) return hold('no-hook')
-  return { kind: 'resize', reason: told.reason, desired, measures, memory }
+  const isLess = desired < group.desired && told.reason !== 'idle'
+  if (isLess && !snapshot.hooked) return hold('no-hook')
+  // A max that was lowered holds at once.
+  const kind = isLess && group.desired <= workload.max ? 'fewer' : 'resize'
+  return { kind, reason: told.reason, desired, measures, memory }
 }
 
 /** The rates are not read: what the counts say of them is as good, and costs nothing. */

@@ -11,9 +11,10 @@ import {
   makeSqs,
   systemClock,
 } from '../../shared/aws.ts'
-import { isLeaving, listDrains } from '../../shared/drains.ts'
+import { isAsked, isLeaving, listDrains } from '../../shared/drains.ts'
 import { each } from '../../shared/each.ts'
 import { type Look, parseLook } from '../../shared/events.ts'
+import { sendWish } from '../../shared/fewer.ts'
 import {
   describeGroups,
   describeNamed,
@@ -30,6 +31,7 @@ import type { Fleet } from '../../shared/queue-config.ts'
 import { queueUrl, readCounts } from '../../shared/queues.ts'
 import { shardOf } from '../../shared/shards.ts'
 import { noOutlook } from '../../shared/sizing/types.ts'
+import { wishOf } from '../../shared/wish.ts'
 import { type Decided, type Decision, decide } from './decide.ts'
 import { isTakenBack, withinLimits, withoutHook } from './limits.ts'
 import { keep, lastFastLook, type Recalled, recall, rememberedOf } from './memory.ts'
@@ -79,6 +81,7 @@ async function gather(deps: Deps, fleet: Fleet, { look, memory, now }: Begun) {
   const leaving = new Set(
     drains.flatMap(({ drain }) => (drain && isLeaving(drain, now) ? drain.instance : [])),
   )
+  const asked = new Set(drains.flatMap(({ drain }) => (drain && isAsked(drain) ? drain.group : [])))
   const mine = assignGroups(fleet, groups, whoseTurn(fleet, look, groups))
   const outcomes = await each(mine, async (assigned) => {
     if ('problem' in assigned) throw new Error(assigned.problem)
@@ -86,9 +89,19 @@ async function gather(deps: Deps, fleet: Fleet, { look, memory, now }: Begun) {
     const counts = await readCounts(deps, queueUrl(queue.sqs, group.arn))
     const remembered = rememberedOf(memory, queue)
     const draining = group.members.filter((member) => isDraining(member, leaving)).length
-    const snapshot = { counts, group, draining, hooked: true, outlook: noOutlook, remembered }
+    const outlook = noOutlook
+    const snapshot = {
+      counts,
+      group,
+      draining,
+      asked: asked.has(group.name),
+      hooked: true,
+      outlook,
+      remembered,
+    }
     const asks = lowersWhileBusy(decide(queue, snapshot, now), group)
-    return { queue, snapshot: { ...snapshot, hooked: asks && (await isHooked(deps, group.name)) } }
+    const hooked = asks && (await isHooked(deps, group.name))
+    return { queue, snapshot: { ...snapshot, hooked } }
   })
   const measured = outcomes.flatMap((outcome) => ('value' in outcome ? [outcome.value] : []))
   return { groups, measured, failures: failuresOf(outcomes, 'measure') }
@@ -104,7 +117,7 @@ function whoseTurn(fleet: Fleet, { shard, of, fast }: Look, groups: readonly Gro
 }
 
 const lowersWhileBusy = (decision: Decision, group: Group) =>
-  decision.kind === 'resize' && decision.desired < group.desired && decision.reason !== 'idle'
+  'desired' in decision && decision.desired < group.desired && decision.reason !== 'idle'
 
 const isDraining = ({ id, kind }: Member, leaving: ReadonlySet<string>) =>
   kind === 'inService' && leaving.has(id)
@@ -133,9 +146,15 @@ async function act(deps: BacklogDeps, fleet: Fleet, begun: Begun, all: readonly 
   const written = await keep(deps, fleet, begun, all)
   const isMine = ({ queue }: Decided) => written.has(laneOf(queue))
   const decided = all.filter(isMine)
-  const outcomes = await each(decided, async ({ snapshot, decision }) => {
+  const outcomes = await each(decided, async ({ snapshot: { group, asked }, decision }) => {
     if (decision.kind === 'unreadable') throw new Error(decision.detail)
-    if (decision.kind === 'resize') await setDesired(deps, snapshot.group, decision.desired)
+    const { kind } = decision
+    if (kind === 'resize') await setDesired(deps, group, decision.desired)
+    // Those that were asked for a wish that is over are to work again.
+    const wanted = kind === 'hold' ? group.desired : decision.desired
+    if (kind === 'fewer' || asked) {
+      await sendWish(deps, wishOf(group, wanted, deps.clock.now()), group.arn)
+    }
   })
   const asked = begun.look.fast ? [] : await askAgain(deps, begun, decided)
   const failures = failuresOf([...outcomes, ...asked], 'act')

@@ -26,7 +26,7 @@ function claimOf({ queue, snapshot: { group }, decision }: Decided): Claim | nul
   return {
     ...{ queue: queue.name, priority: queue.priority, instance: queue.instance, min },
     ...{ present: group.desired, held: heldBy(group) },
-    wanted: decision.kind === 'resize' ? decision.desired : group.desired,
+    wanted: 'desired' in decision ? decision.desired : group.desired,
     need: { visible, ageSeconds, serviceSeconds, slots, startWithinSeconds },
   }
 }
@@ -60,16 +60,15 @@ function limited(one: Decided, share: Share | undefined): Decided {
   const { memory, measures: before } = decision
   const measures = { ...before, shortfall: before.shortfall + cut.instances }
   const told = { reason: 'fleet-limit', measures, memory, cut } as const
-  const holds = desired === snapshot.group.desired
-  return {
-    ...one,
-    decision: holds ? { kind: 'hold', ...told } : { kind: 'resize', desired, ...told },
-  }
+  const present = snapshot.group.desired
+  if (desired === present) return { ...one, decision: { kind: 'hold', ...told } }
+  const kind = desired < present ? 'fewer' : 'resize'
+  return { ...one, decision: { kind, desired, ...told } }
 }
 
 /** Whether the limits lower a busy group, for which nobody has looked for its hook yet. */
 export const isTakenBack = ({ snapshot, decision }: Decided) =>
-  decision.kind === 'resize' &&
+  'desired' in decision &&
   decision.reason === 'fleet-limit' &&
   decision.desired < snapshot.group.desired
 

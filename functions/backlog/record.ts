@@ -81,7 +81,7 @@ function reportOf({ queue, snapshot: { group, draining }, decision }: Decided): 
     decision: decision.kind,
     reason: decision.reason,
     desired: group.desired,
-    to: decision.kind === 'resize' ? decision.desired : group.desired,
+    to: 'desired' in decision ? decision.desired : group.desired,
     ...(decision.kind === 'unreadable' ? { detail: decision.detail } : decision.measures),
     ...cutOf(decision),
     ...{ inService, draining, pending, leaving, standby, unhealthy },

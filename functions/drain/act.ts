@@ -46,7 +46,7 @@ async function doOne(deps: DrainDeps, { claim: { drain }, step }: Errand): Promi
   if (step.do === 'take-back') await takeBack(deps, drain.group, drain.instance)
   if (step.do === 'extend') await extend(deps, actionOf(drain))
   if (step.do === 'complete') await complete(deps, actionOf(drain))
-  if (step.do === 'terminate') await terminate(deps, drain.instance)
+  if (step.do === 'terminate') await terminate(deps, drain.instance, step.lower)
 }
 
 const actionOf = ({ group, instance, hook }: Drain) => ({
@@ -140,7 +140,7 @@ function undone(drain: Drain, step: Step): Drain {
     case 'complete':
       return { ...drain, ended: null, hook: drain.hook && { ...drain.hook, completed: null } }
     case 'terminate':
-      return { ...drain, terminatedAt: null, ended: null }
+      return { ...drain, leaveAt: null, terminatedAt: null, ended: null }
     case 'take-back':
       return { ...drain, ended: null }
     case 'extend':

@@ -1,6 +1,7 @@
-import { type Drain, deadlineOf, reasonOf, startOf } from '../../shared/drains.ts'
+import { type Drain, deadlineOf, isAsked, reasonOf, startOf } from '../../shared/drains.ts'
 import type { Reason } from '../../shared/events.ts'
 import type { Group, Member } from '../../shared/fleet.ts'
+import { followQuestion, mayEnd, nextQuestion, whyResume } from './asked.ts'
 import { isDone, nearerBy } from './fold.ts'
 
 /** What AWS shows of the instance at this moment. */
@@ -24,7 +25,8 @@ export type Step =
   | { readonly do: 'take-back' }
   | { readonly do: 'extend' }
   | { readonly do: 'complete'; readonly why: Why }
-  | { readonly do: 'terminate'; readonly why: Why }
+  /** `lower`: its group is lowered by it, and gets no other in its place. */
+  | { readonly do: 'terminate'; readonly why: Why; readonly lower: boolean }
 
 /** What the command asks of the box. */
 export type Action = 'drain' | 'resume' | 'status'
@@ -34,6 +36,10 @@ export type Why =
   /** Maintenance is ahead; there is time. */
   | 'scheduled'
   | 'draining'
+  /** It is only asked whether it is idle. */
+  | 'asked'
+  /** It was chosen: its group has one too many. */
+  | 'surplus'
   /** Nothing runs on the box any more. */
   | 'idle'
   /** Its time is over, and the box has handed back what ran, or will have. */
@@ -91,6 +97,7 @@ export function decide(drain: Drain, seen: Seen, now: number): Decision {
   if (isGone(drain, seen.member)) return gone(drain, seen.member, now)
   const reason = reasonOf(drain)
   if (reason === null) return withdrawn(drain, seen, now)
+  if (reason === 'surplus') return followQuestion(drain, seen, now)
   if (startOf(drain) > now) return { drain, steps: [], why: 'scheduled' }
 
   // 1. The command, and the fault that it was not heard.
@@ -99,7 +106,7 @@ export function decide(drain: Drain, seen: Seen, now: number): Decision {
   if (mustSend(next, now)) {
     const deadline = deadlineOf(next)
     steps.push({ do: 'send', action: 'drain', deadline, reason })
-    next = { ...next, sent: { at: now, deadline, command: null } }
+    next = { ...next, sent: { at: now, deadline, asked: false, command: null } }
   } else if (mustAsk(next, now)) {
     steps.push({ do: 'send', action: 'status', deadline: deadlineOf(next), reason })
     next = { ...next, status: { at: now, command: null } }
@@ -144,17 +151,17 @@ function gone(drain: Drain, member: Member | null, now: number): Decision {
   const how = member?.state.startsWith('Warmed:') ? 'pooled' : 'left'
   // On standby nobody checks its health: its group would list it for good.
   const listed = member?.kind === 'standby'
-  const steps = listed ? [{ do: 'terminate', why: 'gone' } as const] : []
+  const steps = listed ? [{ do: 'terminate', why: 'gone', lower: false } as const] : []
   const terminatedAt = listed ? now : drain.terminatedAt
   return { drain: { ...end(drain, how, now), terminatedAt }, steps, why: 'gone' }
 }
 
 function withdrawn(drain: Drain, { member }: Seen, now: number): Decision {
   const steps: Step[] = []
-  // A person who withdraws wants a worker there, whoever stopped it.
-  if (drain.sent || drain.calledOff.manual !== undefined) {
+  const reason = whyResume(drain)
+  if (reason) {
     const deadline = drain.sent?.deadline ?? now
-    steps.push({ do: 'send', action: 'resume', deadline, reason: 'manual' })
+    steps.push({ do: 'send', action: 'resume', deadline, reason })
   }
   if (member?.kind === 'standby') steps.push({ do: 'take-back' })
   return { drain: end(drain, 'withdrawn', now), steps, why: 'withdrawn' }
@@ -184,6 +191,8 @@ function mustSend(drain: Drain, now: number): boolean {
   if (mustSendAgain(drain, now)) return true
   if (isDone(drain)) return false
   if (!drain.sent) return true
+  // It goes to work again by itself unless it is told, but for one that its group is ending.
+  if (drain.sent.asked) return drain.hook === null || !mayEnd(drain, now)
   if ((nearerBy(drain) ?? 0) >= deadlineStepSeconds * 1_000) return true
   const lost = drain.sent.command === null && drain.acknowledgedAt === null && !drain.fault
   return lost && now >= after(drain.sent.at, unansweredSeconds)
@@ -205,7 +214,7 @@ const mustAsk = (drain: Drain, now: number) =>
  * room has come up meanwhile.
  */
 const mustSetAside = (drain: Drain, { group, member, room }: Seen) =>
-  drain.sent === null &&
+  (drain.sent === null || drain.sent.asked) &&
   drain.hook === null &&
   member?.state === 'InService' &&
   room > 0 &&
@@ -226,7 +235,7 @@ const isUnreachable = (drain: Drain, now: number) =>
 const watchedSince = ({ fault, hook }: Drain) => Math.max(fault?.at ?? 0, hook?.openedAt ?? 0)
 
 function followHook(drain: Drain, now: number): Decision {
-  if (isDone(drain)) return complete(drain, 'idle', now)
+  if (isDone(drain) || mayEnd(drain, now)) return complete(drain, 'idle', now)
   if (now >= after(deadlineOf(drain), lastReportSeconds)) return complete(drain, 'budget', now)
   if (isUnreachable(drain, now)) return complete(drain, 'unreachable', now)
   if (!drain.hook || now < extendAt(drain.hook)) return { drain, steps: [], why: 'draining' }
@@ -245,7 +254,8 @@ function followInstance(drain: Drain, { member }: Seen, now: number): Decision {
   const heard = drain.acknowledgedAt !== null || drain.worker !== null
   if (isDone(drain) || (over && (heard || reasonOf(drain) === 'spot'))) {
     const why = isDone(drain) ? 'idle' : 'budget'
-    return { drain: { ...drain, terminatedAt: now }, steps: [{ do: 'terminate', why }], why }
+    const step = { do: 'terminate', why, lower: false } as const
+    return { drain: { ...drain, terminatedAt: now }, steps: [step], why }
   }
   if (reasonOf(drain) === 'spot' || !(over || isUnreachable(drain, now))) {
     return { drain, steps: [], why: 'draining' }
@@ -265,6 +275,7 @@ const canTerminate = ({ terminatedAt }: Drain, now: number) =>
 export function nextLook(drain: Drain, now: number): number | null {
   if (drain.ended || reasonOf(drain) === null) return null
   const { sent, acknowledgedAt, fault, hook, terminatedAt, status } = drain
+  if (isAsked(drain)) return nextQuestion(drain, now)
   const moments = [
     drain.sent ? null : startOf(drain),
     sent && acknowledgedAt === null && !fault

@@ -2,6 +2,7 @@ import { type Drain, deadlineOf, type Fault } from '../../shared/drains.ts'
 import type { Notice, Phase, Reason } from '../../shared/events.ts'
 import type { QueueConfig } from '../../shared/queue-config.ts'
 import { spotNoticeSeconds } from '../../shared/timing.ts'
+import { askSeconds } from './asked.ts'
 
 /** Where an instance belongs, and what its queue's configuration says of drains. */
 export type Place = {
@@ -44,6 +45,9 @@ export function fold(drain: Drain | null, notice: Notice, place: Place, now: num
     case 'health':
     case 'request':
     case 'withdrawal':
+    case 'ask':
+    case 'leave':
+    case 'release':
       return foldCause(drain, notice, place, now)
     case 'report':
       return foldReport(drain, notice, place, now)
@@ -54,10 +58,12 @@ export function fold(drain: Drain | null, notice: Notice, place: Place, now: num
 }
 
 type Of<K extends Notice['kind']> = Extract<Notice, { kind: K }>
-type CauseNotice = Of<'interruption' | 'rebalance' | 'hook' | 'health' | 'request' | 'withdrawal'>
+type Question = 'ask' | 'leave' | 'release'
+type Cause = 'interruption' | 'rebalance' | 'hook' | 'health' | 'request'
+type CauseNotice = Of<Cause | 'withdrawal' | Question>
 
 // What AWS has begun it does not take back; the rest may be withdrawn, by a person or by AWS.
-const withdrawable: readonly Reason[] = ['manual', 'rollout', 'health', 'rebalance']
+const withdrawable: readonly Reason[] = ['surplus', 'manual', 'rollout', 'health', 'rebalance']
 
 function foldCause(drain: Drain | null, notice: CauseNotice, place: Place, now: number): Folded {
   const { reason, startsAt, deadline } = causeOf(notice, place.queue)
@@ -77,12 +83,15 @@ function foldCause(drain: Drain | null, notice: CauseNotice, place: Place, now: 
     noticedAt: Math.min(known.noticedAt, notice.at),
     causes: { ...known.causes, [reason]: cause },
     hook: notice.kind === 'hook' ? hookOf(known, notice) : known.hook,
+    leaveAt: notice.kind === 'leave' ? notice.at : known.leaveAt,
   }
   return changed(drain, next)
 }
 
 const isWithdrawal = (notice: CauseNotice): boolean =>
-  notice.kind === 'withdrawal' || (notice.kind === 'health' && notice.cancelled)
+  notice.kind === 'withdrawal' ||
+  notice.kind === 'release' ||
+  (notice.kind === 'health' && notice.cancelled)
 
 function causeOf(notice: CauseNotice, { drainSeconds }: QueueConfig) {
   const { at } = notice
@@ -102,6 +111,11 @@ function causeOf(notice: CauseNotice, { drainSeconds }: QueueConfig) {
       return { reason: 'manual', startsAt: at, deadline: notice.deadline ?? budget } as const
     case 'withdrawal':
       return { reason: 'manual', startsAt: at, deadline: budget } as const
+    case 'ask':
+      return { reason: 'surplus', startsAt: at, deadline: notice.deadline } as const
+    case 'leave':
+    case 'release':
+      return { reason: 'surplus', startsAt: at, deadline: at + askSeconds * 1_000 } as const
   }
 }
 
@@ -118,14 +132,20 @@ function combine(
 
 /** Removes what may be withdrawn and is not newer; remembers it, for what may come late. */
 function withdraw(drain: Drain, notice: CauseNotice): Folded {
-  const reasons = notice.kind === 'health' ? (['health'] as const) : withdrawable
+  const reasons = withdrawnBy(notice)
   const causes = { ...drain.causes }
   const calledOff = { ...drain.calledOff }
   for (const reason of reasons) {
     if ((causes[reason]?.at ?? 0) <= notice.at) delete causes[reason]
     calledOff[reason] = Math.max(calledOff[reason] ?? 0, notice.at)
   }
-  return changed(drain, { ...drain, causes, calledOff })
+  const leaveAt = causes.surplus ? drain.leaveAt : null
+  return changed(drain, { ...drain, causes, calledOff, leaveAt })
+}
+
+function withdrawnBy({ kind }: CauseNotice): readonly Reason[] {
+  if (kind === 'health') return ['health']
+  return kind === 'release' ? ['surplus'] : withdrawable
 }
 
 /** Whether a notice about an instance whose drain has ended begins another. */
@@ -151,14 +171,15 @@ function hookOf(drain: Drain, { hook, at }: Of<'hook'>): Drain['hook'] {
 }
 
 const order: Readonly<Record<Phase, number>> = {
-  ...{ started: 0, quiet: 1, running: 2, failed: 3, resumed: 4 },
-  ...{ nothing: 5, 'handed-back': 6, drained: 7 },
+  ...{ started: 0, quiet: 1, running: 2, idle: 3, busy: 4, failed: 5, resumed: 6 },
+  ...{ nothing: 7, 'handed-back': 8, drained: 9 },
 }
 
 /** Whether nothing runs on the box any more, nor will; a later command questions that again. */
 export function isDone({ worker, sent }: Drain): boolean {
   if (!worker || order[worker.phase] < order.nothing) return false
-  return worker.phase !== 'nothing' || sent === null || sent.at < worker.at
+  // A box that was only asked left no note for a worker that starts later.
+  return worker.phase !== 'nothing' || sent === null || (sent.at < worker.at && !sent.asked)
 }
 
 function foldReport(drain: Drain | null, notice: Of<'report'>, place: Place, now: number): Folded {
@@ -194,7 +215,7 @@ function heard(drain: Drain, { report, at }: Of<'report'>): Drain {
     at > drain.worker.at ||
     (at === drain.worker.at && order[phase] > order[drain.worker.phase])
   const done = order[phase] >= order.nothing
-  const quiet = done || phase === 'quiet' || phase === 'running'
+  const quiet = done || phase === 'quiet' || phase === 'running' || phase === 'idle'
   return {
     ...drain,
     worker: newer ? worker : drain.worker,
@@ -235,7 +256,7 @@ function begin({ instance, group, queue }: Place, at: number): Drain {
   return {
     ...{ instance, group, queue: queue.name, causes: {}, calledOff: {}, noticedAt: at },
     ...{ ...nothing, idleAt: null, status: null, hook: null, goneAt: null, asideAt: null },
-    ...{ terminatedAt: null, lookAt: null, ended: null },
+    ...{ leaveAt: null, terminatedAt: null, lookAt: null, ended: null },
   }
 }
 

@@ -204,7 +204,7 @@ async function locate(
   )
 }
 
-const seenOf = (group: Group, instance: string): Seen => ({
+export const seenOf = (group: Group, instance: string): Seen => ({
   group,
   member: group.members.find(({ id }) => id === instance) ?? null,
   room: group.maxSize - group.desired - group.instances.standby,

@@ -18,6 +18,7 @@ import type { Fleet } from '../../shared/queue-config.ts'
 import { startTimers } from '../../shared/timer.ts'
 import { act, type Done, settle } from './act.ts'
 import { type Claimed, type Common, claim, conclude, type Idle, plan } from './claim.ts'
+import { addRounds } from './fewer/rounds.ts'
 import { gather, hookTimeouts, type Subject } from './gather.ts'
 import { sortMail } from './mail.ts'
 import { logRun, metricsOf, type Outcome, type Run } from './record.ts'
@@ -47,11 +48,16 @@ export const drain =
   async (batch: Batch, deps: DrainDeps): Promise<Response> => {
     const now = deps.clock.now()
     const mail = sortMail(batch.Records)
-    const { subjects, hookless } = await gather(deps, fleet, mail, now)
+    const { subjects: heard, hookless } = await gather(deps, fleet, mail, now)
+    const { subjects, failures } = await addRounds(deps, fleet, mail, heard, now)
     const { claims, outcomes } = await claimAll(deps, subjects, now)
     const done = await act(deps, claims.map(toClaim))
     const concluded = await concludeAll(deps, claims, done)
-    return record(deps, fleet, { mail, hookless, outcomes: [...outcomes, ...concluded] })
+    return record(deps, fleet, {
+      mail,
+      hookless,
+      outcomes: [...failures, ...outcomes, ...concluded],
+    })
   }
 
 const toClaim = ({ kept: { drain }, located, steps }: Claimed) => ({

@@ -1,9 +1,11 @@
 import type { SQSRecord } from 'aws-lambda'
 import { type Notice, parseMessage, type Tick } from '../../shared/events.ts'
+import type { Wish } from '../../shared/wish.ts'
 
 /** What a batch of messages says, by instance; and what it does not say. */
 export type Mail = {
   readonly letters: ReadonlyMap<string, Letter>
+  readonly wishes: readonly { readonly wish: Wish; readonly id: string }[]
   readonly sweeps: readonly { readonly tick: Tick; readonly id: string }[]
   readonly unknown: readonly string[]
   readonly refused: readonly { readonly id: string; readonly error: Error }[]
@@ -27,6 +29,7 @@ const byUse = (a: Notice, b: Notice) =>
  */
 export function sortMail(records: readonly Pick<SQSRecord, 'messageId' | 'body'>[]): Mail {
   const letters = new Map<string, { notices: Notice[]; ids: string[] }>()
+  const wishes: { wish: Wish; id: string }[] = []
   const sweeps: { tick: Tick; id: string }[] = []
   const unknown: string[] = []
   const refused: { id: string; error: Error }[] = []
@@ -41,6 +44,7 @@ export function sortMail(records: readonly Pick<SQSRecord, 'messageId' | 'body'>
     if (message instanceof Error) refused.push({ id, error: message })
     else if (message.kind === 'unknown') unknown.push(message.what)
     else if (message.kind === 'sweep') sweeps.push({ tick: message.tick, id })
+    else if (message.kind === 'fewer') wishes.push({ wish: message.wish, id })
     else if (message.kind === 'timer') {
       for (const instance of message.instances) letterFor(instance, id)
     } else {
@@ -48,7 +52,7 @@ export function sortMail(records: readonly Pick<SQSRecord, 'messageId' | 'body'>
     }
   }
   for (const { notices } of letters.values()) notices.sort(byUse)
-  return { letters, sweeps, unknown, refused }
+  return { letters, wishes, sweeps, unknown, refused }
 }
 
 /** A message that cannot be understood is an error of its own, and of no other message. */

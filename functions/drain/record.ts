@@ -1,5 +1,5 @@
 import type { Log } from '../../shared/aws.ts'
-import { type Drain, deadlineOf, reasonOf } from '../../shared/drains.ts'
+import { type Drain, deadlineOf, isAsked, reasonOf } from '../../shared/drains.ts'
 import type { Metric } from '../../shared/metrics.ts'
 import type { Done } from './act.ts'
 import type { Why } from './decide.ts'
@@ -85,6 +85,8 @@ const seconds = (from: number, to: number) => Math.max(0, (to - from) / 1_000)
 
 /** The steps of a drain that this run was the first to know of. */
 function progressOf(before: Drain | null, drain: Drain, now: number): Metric[] {
+  // A question is no drain, and its times are none.
+  if (isAsked(drain) || drain.sent?.asked) return []
   const { noticedAt, sent, acknowledgedAt, quietAt, idleAt, fault, worker } = drain
   const metrics: Metric[] = []
   const add = (name: Metric['name'], value: number) => metrics.push({ name, value })

@@ -83,7 +83,7 @@ export function drainOf(notices: readonly Notice[], own: Partial<Drain> = {}): D
 }
 
 export const sentAt = (seconds: number, deadlineIn: number): Partial<Drain> => ({
-  sent: { at: at(seconds), deadline: at(deadlineIn), command: 'command-1' },
+  sent: { at: at(seconds), deadline: at(deadlineIn), asked: false, command: 'command-1' },
 })
 
 /** Steps in words: `send drain spot 120`, `complete idle`. */

@@ -1,4 +1,4 @@
-import type { Reason } from '../../shared/events.ts'
+import { type Reason, reasons } from '../../shared/events.ts'
 import type { Random } from '../../shared/random.ts'
 import { random } from '../../shared/random.ts'
 import type { Change } from '../aws/service.ts'
@@ -36,6 +36,8 @@ export type Boxes = {
 const agentSeconds = { from: 0.3, to: 2 }
 // The watcher polls every five seconds.
 const watcherSeconds = { from: 0, to: 5 }
+// drain.sh looks this often while a worker goes quiet, and a worker answers at once.
+const lookSeconds = 0.3
 // drain.sh stops what still runs this long before the deadline, to have handed it back by then.
 const reserveSeconds = 5
 
@@ -52,7 +54,7 @@ type Box = {
 }
 
 type BoxDrain = {
-  readonly reason: Reason
+  reason: Reason
   readonly drainId: string | null
   deadline: number
   told: 'started' | 'quiet'
@@ -135,20 +137,21 @@ function answer(
     const box = state.boxes.get(instance)
     if (!box || ssm.started(command, instance) === 'over') return
     const [action] = parameters['Action'] ?? []
+    const [reason] = parameters['Reason'] ?? []
     const output = action === 'status' ? statusOf(box) : ''
     twin.emit(
       ssm.finished(engine.now, command, instance, { status: 'Success', exitCode: 0, output }),
     )
-    if (action === 'resume') resume(state, box)
+    // What only takes back a question leaves alone what has begun meanwhile.
+    const isStronger = reason === 'surplus' && box.drain !== null && box.drain.reason !== 'surplus'
+    if (action === 'resume' && !isStronger) resume(state, box)
     if (action === 'drain') begin(state, box, orderIn(parameters))
   })
 }
 
 function orderIn(parameters: Readonly<Record<string, readonly string[]>>): Order {
   const value = (name: string) => parameters[name]?.[0] ?? ''
-  const reason = (['spot', 'rebalance', 'scale_in', 'rollout', 'health', 'manual'] as const).find(
-    (one) => one === value('Reason'),
-  )
+  const reason = reasons.find((one) => one === value('Reason'))
   if (!reason) throw new Error(`The document let the reason '${value('Reason')}' through`)
   return { reason, drainId: value('DrainId'), deadline: Number(value('Deadline')) * 1_000 }
 }
@@ -156,15 +159,13 @@ function orderIn(parameters: Readonly<Record<string, readonly string[]>>): Order
 function begin(state: State, box: Box, order: Order): void {
   const { engine } = state.twin
   if (box.drain) {
-    // A drain is under way: only a nearer deadline changes it.
-    if (order.deadline >= box.drain.deadline) return
-    box.drain.deadline = order.deadline
-    planEnd(state, box, box.drain)
+    join(state, box, box.drain, order)
     return
   }
   const drain = { ...order, told: 'started', startedAt: engine.now } as const
   if (!box.workers.look(box.instance)) {
-    box.note ??= { start: null }
+    // A question leaves no note: a worker that starts later is told of what has a reason.
+    if (order.reason !== 'surplus') box.note ??= { start: null }
     report(state, box, drain, 'nothing')
     return
   }
@@ -172,6 +173,34 @@ function begin(state: State, box: Box, order: Order): void {
   report(state, box, box.drain, 'started')
   planEnd(state, box, box.drain)
   box.workers.quiet(box.instance, () => progress(state, box))
+  if (order.reason === 'surplus') answerBusy(state, box, box.drain)
+}
+
+/** A drain is under way: only a nearer deadline changes it, or a reason where it only asks. */
+function join(state: State, box: Box, drain: BoxDrain, order: Order): void {
+  const isStronger = drain.reason === 'surplus' && order.reason !== 'surplus'
+  const isWeaker = drain.reason !== 'surplus' && order.reason === 'surplus'
+  if (isWeaker || (!isStronger && order.deadline >= drain.deadline)) return
+  drain.deadline = order.deadline
+  drain.reason = order.reason
+  planEnd(state, box, drain)
+  if (isStronger) progress(state, box)
+}
+
+/** One that runs something says so as soon as that is known, and works on. */
+function answerBusy(state: State, box: Box, drain: BoxDrain): void {
+  const { engine } = state.twin
+  engine.at(engine.now + lookSeconds * 1_000, () => {
+    const running = box.workers.look(box.instance)?.running ?? 0
+    if (box.drain !== drain || drain.reason !== 'surplus' || running === 0) return
+    workOn(state, box, drain, 'busy')
+  })
+}
+
+function workOn(state: State, box: Box, drain: BoxDrain, phase: 'busy' | 'resumed'): void {
+  report(state, box, drain, phase)
+  box.workers.resume(box.instance)
+  box.drain = null
 }
 
 /** What drain.sh says whenever the worker's state changes; the end, once nothing runs. */
@@ -179,6 +208,11 @@ function progress(state: State, box: Box): void {
   const worker = box.workers.look(box.instance)
   const { drain } = box
   if (!drain || !worker?.drain?.quiet) return
+  if (drain.reason === 'surplus') {
+    if (worker.running > 0) workOn(state, box, drain, 'busy')
+    else report(state, box, drain, 'idle')
+    return
+  }
   if (worker.running === 0) {
     report(state, box, drain, 'drained')
     box.workers.stop(box.instance)
@@ -193,6 +227,10 @@ function planEnd(state: State, box: Box, drain: BoxDrain): void {
   engine.at(drain.deadline - reserveSeconds * 1_000, () => {
     const due = engine.now >= drain.deadline - reserveSeconds * 1_000
     if (box.drain !== drain || !due || !state.boxes.has(box.instance)) return
+    if (drain.reason === 'surplus') {
+      workOn(state, box, drain, 'resumed')
+      return
+    }
     const worker = box.workers.look(box.instance)
     if (!worker) return
     const forced = box.workers.stop(box.instance)
@@ -207,9 +245,7 @@ function resume(state: State, box: Box): void {
   // Nobody takes back what EC2 or the group has begun: the watcher sees it still.
   watch(state, box)
   if (!box.drain) return
-  box.workers.resume(box.instance)
-  report(state, box, box.drain, 'resumed')
-  box.drain = null
+  workOn(state, box, box.drain, 'resumed')
 }
 
 const countsOf = (worker: ReturnType<Workers['look']>) => ({

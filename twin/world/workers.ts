@@ -115,6 +115,8 @@ export function createWorkers(
     resume(instance) {
       const worker = state.workers.get(instance)
       if (!worker?.drain) return
+      // What was fetched ahead goes back all the same, once an open poll has landed.
+      handBack(state, worker, worker.drain)
       worker.drain = null
       poll(state, worker)
     },
@@ -136,13 +138,17 @@ function quieten(state: State, worker: Worker, onChange: () => void): void {
     if (!worker.alive || worker.drain !== drain) return
     drain.quiet = true
     worker.polling = false
-    for (let lease = take(worker.stash); lease; lease = take(worker.stash)) {
-      worker.stashed--
-      drain.handedBack++
-      release(state.engine, state.queue, lease, 0)
-    }
+    handBack(state, worker, drain)
     onChange()
   })
+}
+
+function handBack(state: State, worker: Worker, drain: WorkerDrain): void {
+  for (let lease = take(worker.stash); lease; lease = take(worker.stash)) {
+    worker.stashed--
+    drain.handedBack++
+    release(state.engine, state.queue, lease, 0)
+  }
 }
 
 function stop(state: State, instance: string): number {
