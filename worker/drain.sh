@@ -30,7 +30,7 @@ drain.sh --deadline UNIX_SECONDS --reason REASON [--drain-id ID] [--instance-id 
 drain.sh --status [WORKER]
 drain.sh --resume [WORKER]
 
-REASON is spot, rebalance, scale_in, rollout, health or manual. WORKER is one of
+REASON is spot, rebalance, scale_in, rollout, health, manual or surplus. WORKER is one of
   --pidfile FILE     the main process's pid is in FILE
   --unit NAME        a systemd unit
   --program NAME     a supervisord program
@@ -44,10 +44,15 @@ after one such line for each worker where there are several. Its exit code:
   4 called off by --resume
 A second drain of a worker joins the first: a nearer deadline moves it, a later one does nothing.
 
+The reason surplus only asks: a worker that runs something works on at once, and the report is
+`busy`; one that runs nothing stays quiet, and the report is `idle`, until the deadline, --resume or
+a drain for any other reason, which takes over. No task is cut short and no worker stopped by it.
+
 --status prints {workers, phase, running, handedBack, finished, drainId, deadline}; the phase is
 working, quieting, quiet, idle or gone, that of the worker that is least far; running is null while
 it is not known. --resume lets quiet workers poll again and starts those that a drain has stopped;
-its exit code is 0 when it could, 1 when not, 3 when there was nothing to resume.
+its exit code is 0 when it could, 1 when not, 3 when there was nothing to resume. With
+--reason surplus it takes back that question alone, and no drain for any other reason.
 
 Environment: CELERIAC_RUN_DIR, CELERIAC_DRAIN_DIR (its locks; /run/celeriac-drain),
 CELERIAC_LEAVING (the note for workers that start later; /run/celeriac.leaving),
@@ -107,6 +112,7 @@ select_worker() {
 }
 
 command=drain
+reasons='spot|rebalance|scale_in|rollout|health|manual|surplus'
 opt_kind=all opt_name=- opt_deadline='' opt_reason='' opt_drain_id='' opt_instance_id=''
 while [ $# -gt 0 ]; do
     case $1 in
@@ -124,7 +130,7 @@ while [ $# -gt 0 ]; do
     [ $# -gt 1 ] || fail_usage "$1 needs a value"
     case $1 in
     --deadline) check "$1" "$2" '[0-9]{10}' && opt_deadline=$2 ;;
-    --reason) check "$1" "$2" 'spot|rebalance|scale_in|rollout|health|manual' && opt_reason=$2 ;;
+    --reason) check "$1" "$2" "$reasons" && opt_reason=$2 ;;
     --drain-id) check "$1" "$2" '[A-Za-z0-9@._:-]{1,128}' && opt_drain_id=$2 ;;
     --instance-id) check "$1" "$2" 'm?i-[a-z0-9]{1,40}' && opt_instance_id=$2 ;;
     *) select_worker "${1#--}" "$2" ;;

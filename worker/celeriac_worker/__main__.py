@@ -7,7 +7,8 @@ import json
 import sys
 import time
 
-PHASES = ("started", "quiet", "running", "drained", "handed-back", "nothing", "resumed", "failed")
+PHASES = ("started", "quiet", "running", "idle", "busy", "drained", "handed-back", "nothing")
+PHASES += ("resumed", "failed")
 
 
 def main(arguments):

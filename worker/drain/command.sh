@@ -18,7 +18,7 @@ command_drain() {
     if [ "$t_workers" -gt 0 ]; then
         report started
         follow
-    else
+    elif [ "$opt_reason" != surplus ]; then
         leave_note
     fi
     conclude
@@ -46,13 +46,15 @@ note_python() {
 # follow: until the last worker's drain ends, reports what changes.
 follow() {
     c_before=
-    c_quiet_told=no c_look=$look_soon
+    c_quiet_told=no c_look=$look_soon c_answer='' c_resume_pid=''
     while going_on; do
         nap "$c_look"
         clock
         total_now
         say_failed_report
-        if [ "$c_quiet_told" = no ] && [ "$t_quiet" != null ]; then
+        if [ "$t_reason" = surplus ]; then
+            answer
+        elif [ "$c_quiet_told" = no ] && [ "$t_quiet" != null ]; then
             c_quiet_told=yes c_before=$t_running
             report quiet
             [ "$t_running" = 0 ] || c_look=$look_later
@@ -60,6 +62,21 @@ follow() {
             c_before=$t_running
         fi
     done
+}
+
+# answer: whether the box is idle, once that is known; one that is busy works on.
+answer() {
+    if [ "$t_running" -gt 0 ] && [ "$c_answer" != busy ]; then
+        c_answer=busy
+        report busy
+        set -- --resume --reason surplus
+        [ "$opt_kind" = all ] || set -- "$@" "--$opt_kind" "$opt_name"
+        "$here/drain.sh" "$@" >/dev/null &
+        c_resume_pid=$!
+    elif [ "$t_quiet" != null ] && [ -z "$c_answer" ]; then
+        c_answer=idle c_look=$look_later
+        report idle
+    fi
 }
 
 going_on() {
@@ -81,7 +98,11 @@ total_now() {
         t_running=$((t_running + c_running)) t_handed=$((t_handed + c_handed))
         t_finished=$((t_finished + c_finished)) t_forced=$((t_forced + c_forced))
         later_quiet "$c_quiet"
-        [ "$c_deadline" -ge "$t_deadline" ] || { t_deadline=$c_deadline && t_reason=$c_reason; }
+        # Any other reason counts rather than a question.
+        if [ "$c_deadline" -lt "$t_deadline" ] ||
+            { [ "$t_reason" = surplus ] && [ "$c_reason" != surplus ]; }; then
+            t_deadline=$c_deadline t_reason=$c_reason
+        fi
     done
 }
 
@@ -96,6 +117,7 @@ later_quiet() {
 
 # conclude: prints each worker's result and the total, reports the end, and exits.
 conclude() {
+    [ -z "${c_resume_pid:-}" ] || wait "$c_resume_pid"
     total_now
     c_index=0
     while [ "$c_index" -lt "$t_workers" ]; do
@@ -114,7 +136,7 @@ conclude() {
     case $c_exit in
     0) report drained ;;
     3) say 'nothing to drain' && report nothing ;;
-    4) report resumed ;;
+    4) [ "${c_answer:-}" = busy ] || report resumed ;;
     *) if [ "$t_running" -gt 0 ]; then report failed; else report handed-back; fi ;;
     esac
     report_settle
@@ -178,7 +200,9 @@ status_of() {
     c_drain=- c_deadline=- c_phase=working c_running='?' c_handed=0 c_finished=0
     if lock_owner; then
         read_wishes
-        c_drain=$w_drain_id c_deadline=$w_deadline c_phase=quieting
+        # Whoever wants to drain a worker that is only asked need not hold back.
+        [ "$w_reason" = surplus ] || c_deadline=$w_deadline
+        c_drain=$w_drain_id c_phase=quieting
     fi
     if [ -n "$w_state" ] && read_state "$w_state"; then
         c_handed=$s_handed c_finished=$s_finished
@@ -189,7 +213,8 @@ status_of() {
 
 # command_resume: lets quiet workers poll again, and starts what a drain has stopped.
 command_resume() {
-    rm -f -- "$leaving"
+    c_which=all
+    if [ "$opt_reason" = surplus ]; then c_which=surplus; else rm -f -- "$leaving"; fi
     find_workers "$opt_kind" "$opt_name" >"$work/workers"
     t_resumed=0 t_failed=0 c_called_off=no
     while read -r w_kind w_name w_pid; do
@@ -198,7 +223,7 @@ command_resume() {
         resume_alive
     done <"$work/workers"
     for c_file in "$box"/stopped.*; do
-        [ -f "$c_file" ] || continue
+        [ -f "$c_file" ] && [ "$c_which" = all ] || continue
         read -r w_kind w_name c_policy <"$c_file"
         [ "$opt_kind" = all ] || [ "$opt_kind $opt_name" = "$w_kind $w_name" ] || continue
         resume_stopped
@@ -231,8 +256,11 @@ resume_alive() {
     w_start=$(start_of "$w_pid") && open_worker || return 0
     c_tries=0
     while lock_owner && [ "$c_tries" -lt "$resume_tries" ]; do
+        # What has been told more than that question keeps it.
+        [ "$c_which" = all ] || read_wishes
+        [ "$c_which" = all ] || [ "$w_reason" = surplus ] || return 0
         c_called_off=yes
-        : >"$w_lock/resume"
+        printf '%s\n' "$c_which" >"$w_lock/resume"
         c_tries=$((c_tries + 1))
         nap 0.2
     done

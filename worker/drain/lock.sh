@@ -5,7 +5,7 @@
 #     owner                 "<pid> <start>" of the drain.sh that has it
 #     wish.<pid>            "<deadline> <reason> <drain id>" of everyone who asked: the nearest wins
 #     now                   how far it is, as `progress` writes it
-#     resume                somebody wants the worker back
+#     resume                somebody wants the worker back: "all", or "surplus" if only that
 # $box/<pid>-<start>.end    how its last drain ended, as `result` writes it
 # $box/stopped.<kind>.<name>  what a drain stopped, and what --resume must restore
 # $box/last                 the totals of the last drain on this box
@@ -82,11 +82,22 @@ wish() {
 read_wishes() {
     for l_file in "$w_lock"/wish.*[0-9]; do
         { read -r l_deadline l_reason l_id <"$l_file"; } 2>/dev/null || continue
-        if [ "$l_deadline" -lt "$w_deadline" ] || [ -z "$w_drain_id" ]; then
+        if wins; then
             [ -z "$w_drain_id" ] || say "the deadline is now $l_deadline ($l_reason)"
             w_deadline=$l_deadline w_reason=$l_reason w_drain_id=$l_id
         fi
     done
+}
+
+# wins: whether the wish l_* counts rather than w_*. A question never does, if there is more.
+wins() {
+    [ -n "$w_drain_id" ] || return 0
+    case "$l_reason $w_reason" in
+    'surplus surplus') ;;
+    'surplus '*) return 1 ;;
+    *' surplus') return 0 ;;
+    esac
+    [ "$l_deadline" -lt "$w_deadline" ]
 }
 
 # join: waits for the drain that has the lock; its end is ours. Fails when that drain died.
@@ -100,5 +111,10 @@ join() {
         show_progress "$l_now"
         nap "$look_soon"
     done
+    # A question that was over before our wish was seen: this drain is still to be done.
+    l_end=
+    { read -r l_end <"$w_result"; } 2>/dev/null || :
+    [ "${l_end##* }" != 4 ] || [ "${l_now##* }" != surplus ] || [ "$opt_reason" = surplus ] ||
+        return 1
     cp -- "$w_result" "$work/$w_index.result" 2>/dev/null
 }

@@ -51,7 +51,7 @@ open_worker() {
     w_deadline=9999999999 w_reason=manual w_drain_id='' w_shown=''
     w_phase=started w_exit=1 w_quiet=null
     w_handed=0 w_finished=0 w_forced=0 w_running=0 s_held=0
-    w_asked=no w_stopping=no
+    w_asked=no w_stopping=no w_refused=no
     uptime
     w_began=$up
     [ -n "$w_user" ]
@@ -79,7 +79,7 @@ run_drain() {
     begin
     while :; do
         read_wishes
-        if [ -e "$w_lock/resume" ]; then
+        if called_off; then
             # --resume does the rest, once the lock is free.
             say 'called off' && w_phase=resumed w_exit=4
             return 0
@@ -91,12 +91,37 @@ run_drain() {
         look
         progress
         clock
-        if [ "$((w_deadline - now))" -le "$force_seconds" ] && may_force; then
+        if [ "$w_reason" = surplus ]; then
+            if [ "$w_refused" = yes ] || [ "$w_deadline" -le "$now" ]; then
+                work_on
+                return 0
+            fi
+        elif [ "$w_refused" = yes ]; then
+            w_asked=no w_refused=no
+            go_warm
+        elif [ "$((w_deadline - now))" -le "$force_seconds" ] && may_force; then
             force
             return 0
         fi
         nap "$w_look"
     done
+}
+
+# called_off: whether somebody wants the worker back; who only takes back a question does not get
+# one that has been told more than that meanwhile.
+called_off() {
+    { read -r o_which <"$w_lock/resume"; } 2>/dev/null || return 1
+    [ "$o_which" = surplus ] && [ "$w_reason" != surplus ] || return 0
+    rm -f -- "$w_lock/resume"
+    return 1
+}
+
+# work_on: the end of a question that was not answered, or that nobody took back.
+work_on() {
+    say 'it was only asked, and works on'
+    # Also where it has not answered: it may yet read what it was told last.
+    [ "$w_asked" = no ] || send_order resume || say 'its orders cannot be written'
+    w_phase=resumed w_exit=4
 }
 
 # may_force: even a deadline that is too near leaves the moment to write down what runs.
@@ -126,7 +151,12 @@ begin() {
     else
         say 'its orders cannot be written: warm shutdown'
     fi
-    go_warm
+    give_in
+}
+
+# give_in: it cannot be asked to go quiet. A shutdown is no answer to a question.
+give_in() {
+    if [ "$w_reason" = surplus ]; then w_refused=yes; else go_warm; fi
 }
 
 go_warm() {
@@ -160,8 +190,8 @@ look() {
     if [ "$s_drain" != "$w_order_id" ]; then
         [ "$waited" -ge "$w_give_up" ] || return 0
         say "it did not answer within $waited_words s: warm shutdown"
-        w_asked=no
-        go_warm
+        [ "$w_reason" = surplus ] || w_asked=no
+        give_in
         return 0
     fi
     w_handed=$s_handed w_finished=$s_finished w_running=$s_running
@@ -186,7 +216,7 @@ look() {
 }
 
 stop_when_idle() {
-    [ "$w_stopping" = no ] || return 0
+    [ "$w_stopping" = no ] && [ "$w_reason" != surplus ] || return 0
     say "nothing runs any more ($s_finished finished): warm shutdown"
     w_stopping=yes w_look=$look_soon
     stop_warm
