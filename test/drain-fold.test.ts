@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { type Drain, deadlineOf, reasonOf } from '../shared/drains.ts'
 import type { Notice } from '../shared/events.ts'
 import {
+  ask,
   at,
   drainOf,
   foldAll,
@@ -12,6 +13,7 @@ import {
   invocation,
   placeOf,
   rebalance,
+  release,
   report,
   request,
   sentAt,
@@ -42,6 +44,17 @@ describe('what notices come to: the strongest reason and the earliest deadline',
     ],
     ['a cancelled maintenance is none', [health(0, 7_500), health(9, 7_500, true)], null],
     ['a cancellation that comes first', [health(9, 7_500, true), health(0, 7_500)], null],
+    ['a question has its own time', [ask(0, 120)], ['surplus', 120]],
+    ['a scale-in after a question is no question', [ask(0, 60), hook(5)], ['scale_in', 3_605]],
+    ['a question after a scale-in changes nothing', [hook(0), ask(5, 60)], ['scale_in', 3_600]],
+    ['Spot after a question is Spot', [ask(0, 60), interruption(5)], ['spot', 125]],
+    ['a question taken back', [ask(0, 60), release(5)], null],
+    [
+      'a question taken back leaves the rest',
+      [ask(0, 60), hook(1), release(5)],
+      ['scale_in', 3_601],
+    ],
+    ['a question a person takes back', [ask(0, 60), withdrawal(5)], null],
     ['a request withdrawn', [request(0), withdrawal(5)], null],
     ['a request anew after its withdrawal', [withdrawal(5), request(9, 99)], ['manual', 99]],
     ['what AWS has begun is not withdrawn', [hook(0), withdrawal(5)], ['scale_in', 3_600]],

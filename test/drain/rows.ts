@@ -35,6 +35,10 @@ export const request = (seconds: number, deadlineIn: number | null = null): Noti
   ...{ kind: 'request', ...about(seconds) },
   deadline: deadlineIn === null ? null : at(deadlineIn),
 })
+export const ask = (seconds: number, deadlineIn: number): Notice => ({
+  ...{ kind: 'ask', ...about(seconds), deadline: at(deadlineIn) },
+})
+export const release = (seconds: number): Notice => ({ kind: 'release', ...about(seconds) })
 export const withdrawal = (seconds: number): Notice => ({ kind: 'withdrawal', ...about(seconds) })
 export const invocation = (seconds: number, status: string, command = 'command-1'): Notice => ({
   ...{ kind: 'invocation', ...about(seconds), command, status },

@@ -6,7 +6,7 @@ import { type Fewer, readFewer, writeFewer } from '../../../shared/fewer.ts'
 import { describeNamed, type Group } from '../../../shared/fleet.ts'
 import type { Fleet, QueueConfig } from '../../../shared/queue-config.ts'
 import type { Wish } from '../../../shared/wish.ts'
-import { fold } from '../fold.ts'
+import { fold, type Place } from '../fold.ts'
 import { type Subject, seenOf } from '../gather.ts'
 import type { Mail } from '../mail.ts'
 import type { Outcome } from '../record.ts'
@@ -23,7 +23,7 @@ export async function addRounds(
   subjects: readonly Subject[],
   now: number,
 ): Promise<{ readonly subjects: readonly Subject[]; readonly failures: readonly Outcome[] }> {
-  const concerned = concernedBy(wishes, subjects)
+  const concerned = concernedBy(wishes, subjects, now)
   if (concerned.length === 0) return { subjects, failures: [] }
   const known = new Map(
     subjects
@@ -61,21 +61,31 @@ type Concerned = {
   readonly ids: readonly string[]
 }
 
-function concernedBy(wishes: Mail['wishes'], subjects: readonly Subject[]): Concerned[] {
+function concernedBy(
+  wishes: Mail['wishes'],
+  subjects: readonly Subject[],
+  now: number,
+): Concerned[] {
   const found = new Map<string, Concerned>()
   for (const { wish, id } of wishes) {
     const { wish: other = null, ids = [] } = found.get(wish.group) ?? {}
     const newest = other && other.at > wish.at ? other : wish
     found.set(wish.group, { name: wish.group, wish: newest, ids: [...ids, id] })
   }
-  for (const { kept, ids } of subjects) {
-    if (!kept.drain || !isAsked(kept.drain)) continue
-    const name = kept.drain.group
+  for (const { at, kept, notices, ids } of subjects) {
+    if (!at || 'problem' in at) continue
+    // A question that is answered by a stronger reason is none any more; a late report begins one.
+    const drains = [kept.drain, foldAll(kept.drain, notices, at.place, now)]
+    if (!drains.some((drain) => drain && isAsked(drain))) continue
+    const name = at.place.group
     const known = found.get(name) ?? { name, wish: null, ids: [] }
     found.set(name, { ...known, ids: [...known.ids, ...ids] })
   }
   return [...found.values()]
 }
+
+const foldAll = (start: Drain | null, notices: Subject['notices'], place: Place, now: number) =>
+  notices.reduce((drain, notice) => fold(drain, notice, place, now).drain, start)
 
 type Scene = Concerned & {
   readonly group: Group
@@ -137,8 +147,7 @@ function drainsOf(
   return new Map(
     [...kept].flatMap(([instance, { drain }]): [string, Drain][] => {
       const place = { instance, group: group.name, queue }
-      let next = drain
-      for (const notice of heard.get(instance) ?? []) next = fold(next, notice, place, now).drain
+      const next = foldAll(drain, heard.get(instance) ?? [], place, now)
       return next ? [[instance, next]] : []
     }),
   )
