@@ -286,8 +286,11 @@ export function parseMessage(body: string): Message {
   }
   const timer = timerSchema.safeParse(event)
   if (timer.success) return { kind: 'timer', instances: timer.data.timer }
-  const wish = wishMessage.safeParse(event)
-  if (wish.success) return { kind: 'fewer', wish: wish.data.fewer }
+  if (z.object({ fewer: z.unknown() }).safeParse(event).success) {
+    const wish = wishMessage.safeParse(event)
+    if (!wish.success) throw malformed('fewer', fieldsOf(wish.error, 'message'))
+    return { kind: 'fewer', wish: wish.data.fewer }
+  }
   return { kind: 'sweep', tick: parseTick(event) }
 }
 

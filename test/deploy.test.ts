@@ -293,7 +293,7 @@ describeWithMoto('deployed to an AWS that nobody here wrote', (moto) => {
   }
   const taggedGroup = { Null: { 'autoscaling:ResourceTag/celery:queue': 'false' } }
   const ownMetrics = { StringEquals: { 'cloudwatch:namespace': 'Celeriac' } }
-  const itemsOf = (pattern: string) => ({
+  const itemsOf = (pattern: string | string[]) => ({
     'ForAllValues:StringLike': { 'dynamodb:LeadingKeys': pattern },
   })
   const activeDrains = { 'ForAllValues:StringEquals': { 'dynamodb:LeadingKeys': 'drain' } }
@@ -309,7 +309,7 @@ describeWithMoto('deployed to an AWS that nobody here wrote', (moto) => {
       'sqs:GetQueueAttributes': [arn.queue('*'), arn.queue('talk-prod-fast')],
       'sqs:DeleteMessage': arn.queue('talk-prod-fast'),
       'sqs:ReceiveMessage': arn.queue('talk-prod-fast'),
-      'sqs:SendMessage': arn.queue('talk-prod-fast'),
+      'sqs:SendMessage': [arn.queue('talk-prod-fast'), arn.queue('talk-prod-drain')],
       'cloudwatch:PutMetricData': '*',
       'dynamodb:GetItem': arn.table,
       'dynamodb:PutItem': arn.table,
@@ -353,6 +353,7 @@ describeWithMoto('deployed to an AWS that nobody here wrote', (moto) => {
       'sqs:SendMessage': arn.queue('talk-prod-timer'),
       'cloudwatch:PutMetricData': '*',
       'dynamodb:BatchGetItem': arn.table,
+      'dynamodb:GetItem': arn.table,
       'dynamodb:PutItem': arn.table,
       'dynamodb:Query': arn.index,
       'logs:CreateLogStream': arn.log('drain'),
@@ -366,8 +367,9 @@ describeWithMoto('deployed to an AWS that nobody here wrote', (moto) => {
       'autoscaling:TerminateInstanceInAutoScalingGroup': taggedGroup,
       'ssm:SendCommand': { StringLike: { 'ssm:resourceTag/celery:queue': '*' } },
       'cloudwatch:PutMetricData': ownMetrics,
-      'dynamodb:BatchGetItem': itemsOf('drain#*'),
-      'dynamodb:PutItem': itemsOf('drain#*'),
+      'dynamodb:BatchGetItem': itemsOf(['drain#*', 'fewer#*']),
+      'dynamodb:GetItem': itemsOf(['drain#*', 'fewer#*']),
+      'dynamodb:PutItem': itemsOf(['drain#*', 'fewer#*']),
       'dynamodb:Query': activeDrains,
     })
   })

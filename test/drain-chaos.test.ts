@@ -12,6 +12,7 @@ const calls = [
   'SendCommandCommand',
   'PutItemCommand',
   'BatchGetItemCommand',
+  'GetItemCommand',
   'CompleteLifecycleActionCommand',
   'RecordLifecycleActionHeartbeatCommand',
   'EnterStandbyCommand',
@@ -47,12 +48,13 @@ function disturb(rig: Rig, draw: ReturnType<typeof random>): void {
   if (victim === undefined) return
   const tell = (source: string, type: string, more = {}) =>
     rig.world.bus.put({ source, type, detail: { 'instance-id': victim, ...more } })
-  const what = draw.int(6)
+  const what = draw.int(7)
   if (what === 0) rig.world.instances.interrupt(group, victim)
   if (what === 1) tell('aws.ec2', 'EC2 Instance Rebalance Recommendation')
   if (what === 2) tell('celeriac.operator', 'Celeriac Drain Request', { action: 'drain' })
   if (what === 3) tell('celeriac.operator', 'Celeriac Drain Request', { action: 'withdraw' })
   if (what === 4 && list.length > 2) rig.scaleInBy(1)
+  if (what === 6 && list.length > 2) rig.wish(list.length - 1)
   if (what === 5 && list.length < 6) rig.scaleInBy(-1)
 }
 
@@ -65,6 +67,8 @@ describe('after half an hour of chaos and half an hour of peace', () => {
       const { twin, tallies, stack } = rig.world
       const tally = tallies.get('video')
       const members = [...(twin.autoscaling.groups.get(group)?.instances.values() ?? [])]
+      const workers = rig.world.machines.get('video')?.workers
+      expect(members.filter(({ id }) => workers?.look(id)?.drain !== null)).toEqual([])
       expect(members.map(({ state }) => state)).toEqual(members.map(() => 'InService'))
       expect(members).toHaveLength(twin.autoscaling.groups.get(group)?.desired ?? -1)
       expect(stack.drainQueue.messages.size).toBe(0)

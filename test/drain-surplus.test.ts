@@ -1,5 +1,4 @@
 import { describe, expect, it } from 'vitest'
-import { wishOf } from '../shared/wish.ts'
 import { createRig, group, type Rig } from './drain/fleet.ts'
 
 /** A group that should have fewer instances, on the twin: who leaves, and what becomes of tasks. */
@@ -23,12 +22,6 @@ const left = ({ changes }: Rig) =>
 const waysOut = ({ changes }: Rig) =>
   changes.flatMap((change) => (change.kind === 'autoscaling.hook-ended' ? change.by : []))
 
-function wish(rig: Rig, wanted: number): void {
-  const { name, desired } = groupOf(rig)
-  const fewer = wishOf({ name, desired }, wanted, rig.world.twin.engine.now)
-  rig.world.stack.send(JSON.stringify({ fewer }))
-}
-
 /** Until as many are idle, minute by minute. */
 async function untilIdle(rig: Rig, count: number) {
   const idle = () => rig.inService().filter((id) => running(rig, id) === 0)
@@ -42,7 +35,7 @@ describe('a group that should have one instance less', () => {
   it('loses the idle one, though others are older, and within the minute', async () => {
     const rig = await createRig({ taskSeconds: 300 })
     const [idle] = await untilIdle(rig, 1)
-    wish(rig, 3)
+    rig.wish(3)
     await rig.minutes(1)
     expect(left(rig)).toEqual([idle])
     expect(groupOf(rig).desired).toBe(3)
@@ -56,9 +49,9 @@ describe('a group that should have one instance less', () => {
   it('loses a busy one when all are busy, once its task has ended', async () => {
     const rig = await createRig({ taskSeconds: 600 })
     await untilIdle(rig, 0)
-    wish(rig, 3)
+    rig.wish(3)
     await rig.minutes(1)
-    wish(rig, 3)
+    rig.wish(3)
     await rig.minutes(1)
     const [victim = ''] = left(rig)
     expect(groupOf(rig).desired).toBe(3)
@@ -73,8 +66,8 @@ describe('a group that should have one instance less', () => {
   it('keeps all where the wish is taken back, and all work again', async () => {
     const rig = await createRig({ taskSeconds: 300 })
     await untilIdle(rig, 1)
-    wish(rig, 3)
-    wish(rig, 4)
+    rig.wish(3)
+    rig.wish(4)
     await rig.minutes(2)
     expect(left(rig)).toEqual([])
     expect(rig.inService().map((id) => isPolling(rig, id))).toEqual([true, true, true, true])
@@ -84,7 +77,7 @@ describe('a group that should have one instance less', () => {
     const rig = await createRig({ taskSeconds: 300, faults: { doubled: 1, late: 0.3 } })
     await untilIdle(rig, 2)
     for (let minute = 0; minute < 4; minute++) {
-      for (let times = 0; times < 3; times++) wish(rig, 3)
+      for (let times = 0; times < 3; times++) rig.wish(3)
       await rig.minutes(1)
     }
     await rig.minutes(3)
@@ -97,7 +90,7 @@ describe('a group that should have one instance less', () => {
     const rig = await createRig({ taskSeconds: 300 })
     groupOf(rig).minSize = 4
     await untilIdle(rig, 1)
-    wish(rig, 0)
+    rig.wish(0)
     await rig.minutes(2)
     expect(groupOf(rig).desired).toBe(4)
     expect(rig.inService().every((id) => isPolling(rig, id))).toBe(true)
@@ -106,7 +99,7 @@ describe('a group that should have one instance less', () => {
   it('lets what Spot takes go as Spot wants it, asked or not', async () => {
     const rig = await createRig({ taskSeconds: 300 })
     const [idle = ''] = await untilIdle(rig, 1)
-    wish(rig, 3)
+    rig.wish(3)
     rig.world.instances.interrupt(group, idle)
     await rig.minutes(1)
     expect(orders(rig)).toContain(`spot ${idle}`)
@@ -122,7 +115,7 @@ describe('a group that should have one instance less', () => {
   ])('loses one that is drained, of boxes %s', async (_, faults) => {
     const rig = await createRig({ taskSeconds: 60, faults })
     for (let minute = 0; minute < 6; minute++) {
-      wish(rig, 3)
+      rig.wish(3)
       await rig.minutes(1)
     }
     await rig.minutes(6)
@@ -143,11 +136,11 @@ describe('a group that should have one instance less', () => {
     await untilIdle(rig, 1)
     const error = Object.assign(new Error('refused'), { name: 'ThrottlingException' })
     rig.world.twin.inject([{ command, error }])
-    wish(rig, 3)
+    rig.wish(3)
     await rig.minutes(1)
     rig.world.twin.inject([])
     for (let minute = 0; minute < 4; minute++) {
-      wish(rig, 3)
+      rig.wish(3)
       await rig.minutes(1)
     }
     await rig.minutes(10)

@@ -89,6 +89,10 @@ const rows: Readonly<Record<string, () => void>> = {
     const instances = [about.instance, other.instance]
     expect(parseMessage(body('drain-timer.json'))).toEqual({ kind: 'timer', instances })
   },
+  'drain-fewer.json': () => {
+    const wish = { group: 'video-workers', wanted: 3, from: 5, at, until: at + 140_000 }
+    expect(parseMessage(body('drain-fewer.json'))).toEqual({ kind: 'fewer', wish })
+  },
   'drain-malformed.json': () => {
     expect(() => parseMessage(body('drain-malformed.json'))).toThrow(
       "'EC2 Spot Instance Interruption Warning' is malformed: detail.instance-id: ",
@@ -146,6 +150,7 @@ describe('a message of drain that is malformed is refused by its field', () => {
       'detail.deadline: ',
     ],
     ['a wish that is none', change('drain-request.json', '"drain"', '"stop"'), 'detail.action: '],
+    ['fewer than none', change('drain-fewer.json', '"wanted":3', '"wanted":-3'), 'fewer.wanted: '],
     ['a timer for nobody', '{"timer":["everyone"]}', "This event is not a schedule's"],
   ])('%s', (_, text, field) => {
     expect(() => parseMessage(text)).toThrow(field)

@@ -1,4 +1,5 @@
 import { SetDesiredCapacityCommand } from '@aws-sdk/client-auto-scaling'
+import { wishOf } from '../../shared/wish.ts'
 import type { Change } from '../../twin/aws/service.ts'
 import { runMinutes } from '../../twin/run.ts'
 import { createWorld, groupName, type Scenario, type World } from '../../twin/world/world.ts'
@@ -28,6 +29,8 @@ export type Rig = {
   minutes(count: number): Promise<void>
   /** The group ends as many of its instances. */
   scaleInBy(count: number): void
+  /** Backlog wishes that it had no more than that. */
+  wish(wanted: number): void
   /** Seconds since the start at which a change of that kind came for that instance. */
   secondsOf(kind: Change['kind'], instance: string): number[]
 }
@@ -77,6 +80,11 @@ function rigOf(world: World, changes: Rig['changes']): Rig {
         DesiredCapacity,
       })
       twin.emit(twin.autoscaling.apply(twin.engine.now, command).changes)
+    },
+    wish(wanted) {
+      const desired = twin.autoscaling.groups.get(group)?.desired ?? 0
+      const fewer = wishOf({ name: group, desired }, wanted, twin.engine.now)
+      world.stack.send(JSON.stringify({ fewer }))
     },
     secondsOf: (kind, instance) =>
       changes.flatMap((change) =>
