@@ -64,7 +64,13 @@ export function step(
   const learned = learn(workload, outlook, sensed, memory)
   const { seen, foreseen } = foresee(workload, outlook.profiles, memory?.seen ?? null, learned)
   const ageSeconds = ageOfOldest(seen.recent, now, sensed.visible)
-  const constants = strained(outlook.constants, memory?.budget ?? fullBudget)
+  const budget = spend(memory?.budget ?? fullBudget, {
+    seconds: Math.max(0, now - learned.from),
+    started: Math.max(0, learned.came - sensed.visible + (memory?.counts.visible ?? 0)),
+    areLate: ageSeconds > workload.startWithinSeconds,
+  })
+  // As this look leaves it: the same look again comes to the same.
+  const constants = strained(outlook.constants, budget)
   const picture: Picture = {
     visible: sensed.visible,
     ...{ running: capacity.running, capacity },
@@ -79,11 +85,7 @@ export function step(
     service: learned.service,
     serviceSeconds: learned.mean,
     ...{ seen, group, needs: sized.needs },
-    budget: spend(memory?.budget ?? fullBudget, {
-      seconds: Math.max(0, now - learned.from),
-      started: Math.max(0, learned.came - sensed.visible + (memory?.counts.visible ?? 0)),
-      areLate: ageSeconds > workload.startWithinSeconds,
-    }),
+    budget,
     emptySince: isEmpty(sensed) ? (memory?.emptySince ?? now) : null,
     filledSince: isEmpty(sensed) ? null : memory ? (memory.filledSince ?? now) : 0,
     stuckSince: isStuck(workload, sensed, capacity.working) ? (memory?.stuckSince ?? now) : null,
