@@ -273,7 +273,8 @@ const timerSchema = z.strictObject({ timer: z.array(instanceId) })
 
 /**
  * The body of a message of drain's queues: an EventBridge event, a timer `{timer: [instance ids]}`,
- * a wish `{fewer: {...}}` or the sweep's `{shard, of}`. Throws for a malformed one, naming the field.
+ * a wish `{fewer: {...}}` or the sweep's `{shard, of}`. Throws for a malformed one, naming the
+ * field.
  */
 export function parseMessage(body: string): Message {
   const event = parseJson(body)

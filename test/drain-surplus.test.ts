@@ -86,6 +86,19 @@ describe('a group that should have one instance less', () => {
     expect(tally(rig)).toMatchObject(unharmed)
   })
 
+  it('is told so by backlog, and ends with as many as it needs', async () => {
+    const settings = { startWithin: '5m', scaling: { mode: 'direct', min: 1, max: 8 } }
+    const rig = await createRig({ taskSeconds: 60, settings })
+    rig.scaleInBy(-4)
+    await rig.minutes(40)
+    const lowered = rig.changes.filter(({ kind }) => kind === 'autoscaling.hook').length
+    expect(lowered).toBeGreaterThan(0)
+    expect(groupOf(rig).desired).toBeLessThan(8)
+    expect(waysOut(rig)).toEqual(left(rig).map(() => 'complete'))
+    expect(rig.inService().every((id) => isPolling(rig, id))).toBe(true)
+    expect(tally(rig)).toMatchObject(unharmed)
+  })
+
   it('goes no lower than its min', async () => {
     const rig = await createRig({ taskSeconds: 300 })
     groupOf(rig).minSize = 4

@@ -17,7 +17,11 @@ import {
   PutItemCommand,
   QueryCommand,
 } from '@aws-sdk/client-dynamodb'
-import { GetQueueAttributesCommand, SendMessageBatchCommand } from '@aws-sdk/client-sqs'
+import {
+  GetQueueAttributesCommand,
+  SendMessageBatchCommand,
+  SendMessageCommand,
+} from '@aws-sdk/client-sqs'
 import {
   DescribeInstanceInformationCommand,
   ListCommandInvocationsCommand,
@@ -153,6 +157,11 @@ const attributesSchema = z.strictObject({
 
 const sqs: Readonly<Record<string, Action>> = {
   GetQueueAttributes: getQueueAttributes,
+  SendMessage: passed(
+    'sqs',
+    z.strictObject({ QueueUrl: queueUrl, MessageBody: text }),
+    (input) => new SendMessageCommand(input),
+  ),
   SendMessageBatch: passed(
     'sqs',
     z.strictObject({ QueueUrl: queueUrl, Entries: z.array(entry) }),

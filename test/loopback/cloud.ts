@@ -68,6 +68,8 @@ export function createCloud(table: string) {
     garbled: new Map<string, (attributes: Map<string, string>) => void>(),
     autoscaling,
     ssm,
+    /** What drain is told. */
+    notices: sqs.createTextQueue({ QueueName: drainName }),
     /** What drain's timers are. */
     timers: sqs.createTextQueue({ QueueName: timerQueue }),
     /** Looks at the fast lane that were asked for. */
