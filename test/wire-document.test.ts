@@ -136,9 +136,12 @@ describe('what the document lets through', () => {
     expect(await started(values)).toEqual({ ...fine, given: asDrain(values, ...which) })
   })
 
-  it.each(['resume', 'status'])('has %s ask drain.sh for that alone', async (Action) => {
+  it.each([
+    ['resume', ['--resume', '--reason', 'spot']],
+    ['status', ['--status']],
+  ])('has %s ask drain.sh for that alone', async (Action, given) => {
     const values = { ...usual, Action, WorkerKind: 'program', WorkerName: 'web' }
-    expect(await started(values)).toEqual({ ...fine, given: [`--${Action}`, '--program', 'web'] })
+    expect(await started(values)).toEqual({ ...fine, given: [...given, '--program', 'web'] })
   })
 })
 
