@@ -1,14 +1,7 @@
 import * as z from 'zod/mini'
+import { parseTick, type Tick } from './looks.ts'
+import { awsEvent, fieldsOf, malformed, parseJson } from './malformed.ts'
 import { type Wish, wishMessage } from './wish.ts'
-
-/** What the schedule hands to a function that runs every minute: its part of the queues. */
-export type Tick = { readonly shard: number; readonly of: number }
-
-/** A run of backlog: the schedule's, or a look at groups of the fast lane that was asked for. */
-export type Look = Tick & { readonly fast?: FastLook }
-
-/** `dueAt` in epoch milliseconds. */
-export type FastLook = { readonly dueAt: number; readonly groups: readonly string[] }
 
 /** Why a worker is drained, the weakest first: a stronger reason replaces a weaker one. */
 export const reasons = [
@@ -91,54 +84,6 @@ export type Message =
   /** Well-formed and none of ours. */
   | { readonly kind: 'unknown'; readonly what: string }
 
-const tickSchema = z.strictObject({ shard: z.int().check(z.gte(0)), of: z.int().check(z.gte(1)) })
-
-/**
- * The schedule's input, `{shard, of}` with 0 <= shard < of (serverless.yml writes it).
- * Throws for anything else: an AWS event by its source and detail type, a malformed one by field.
- */
-export function parseTick(event: unknown): Tick {
-  const parsed = tickSchema.safeParse(event)
-  if (!parsed.success) {
-    throw new Error(`This event is not a schedule's {shard, of}: ${whatItIs(event, parsed.error)}`)
-  }
-  return checkTick(parsed.data)
-}
-
-function checkTick({ shard, of }: Tick): Tick {
-  if (shard >= of) throw new Error(`The schedule's shard is ${shard}, not below its of, ${of}`)
-  return { shard, of }
-}
-
-// A batch of one: each look is a run of its own.
-const lookBatch = z.object({ Records: z.tuple([z.object({ body: z.string() })]) })
-const lookSchema = z.strictObject({
-  ...tickSchema.shape,
-  dueAt: z.number(),
-  groups: z.array(z.string()),
-})
-
-/** What starts backlog: the schedule's input, or a message of the fast lane (shared/lanes.ts). */
-export function parseLook(event: unknown): Look {
-  const batch = lookBatch.safeParse(event)
-  if (!batch.success) return parseTick(event)
-  const look = lookSchema.safeParse(parseJson(batch.data.Records[0].body))
-  if (!look.success) throw malformed('fast look', fieldsOf(look.error, 'message'))
-  const { dueAt, groups } = look.data
-  return { ...checkTick(look.data), fast: { dueAt, groups } }
-}
-
-const awsEvent = z.object({ source: z.string(), 'detail-type': z.string() })
-
-function whatItIs(event: unknown, error: z.core.$ZodError): string {
-  const aws = awsEvent.safeParse(event)
-  if (aws.success) return `it is '${aws.data['detail-type']}' from ${aws.data.source}`
-  return fieldsOf(error, 'event')
-}
-
-const fieldsOf = (error: z.core.$ZodError, whole: string) =>
-  error.issues.map(({ path, message }) => `${path.join('.') || whole}: ${message}`).join('; ')
-
 const instanceId = z.string().check(z.regex(/^i-[0-9a-f]{8,17}$/, { error: 'no instance id' }))
 const time = z.pipe(
   z.string().check(z.refine((text) => !Number.isNaN(Date.parse(text)), { error: 'no time' })),
@@ -162,8 +107,6 @@ const read =
     if (!detail.success) throw malformed(what, `detail.${fieldsOf(detail.error, '')}`)
     return toNotices(detail.data, around.data.time)
   }
-
-const malformed = (what: string, fields: string) => new Error(`'${what}' is malformed: ${fields}`)
 
 const interruption = read(z.object({ 'instance-id': instanceId }), (detail, at) => [
   { kind: 'interruption', instance: detail['instance-id'], at },
@@ -293,13 +236,4 @@ export function parseMessage(body: string): Message {
     return { kind: 'fewer', wish: wish.data.fewer }
   }
   return { kind: 'sweep', tick: parseTick(event) }
-}
-
-function parseJson(body: string): unknown {
-  try {
-    return JSON.parse(body)
-  } catch (cause) {
-    if (!(cause instanceof SyntaxError)) throw cause
-    throw new Error(`The message is not JSON: ${cause.message}`, { cause })
-  }
 }

@@ -1,6 +1,6 @@
 import { SendMessageBatchCommand } from '@aws-sdk/client-sqs'
 import type { Deps } from './aws.ts'
-import type { Tick } from './events.ts'
+import type { Tick } from './looks.ts'
 import type { Fleet, QueueConfig } from './queue-config.ts'
 import { queueUrl } from './queues.ts'
 import { fastLookSeconds, lookSecondsOf, tickSeconds } from './timing.ts'

@@ -2,8 +2,8 @@ import { deflateRawSync, inflateRawSync } from 'node:zlib'
 import { GetItemCommand, PutItemCommand } from '@aws-sdk/client-dynamodb'
 import * as z from 'zod/mini'
 import { type Deps, isAwsError } from './aws.ts'
-import type { Tick } from './events.ts'
 import type { Lane } from './lanes.ts'
+import type { Tick } from './looks.ts'
 import type { Memory } from './sizing/step.ts'
 
 /**

@@ -1,14 +1,5 @@
-import {
-  cpSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { DescribeTableCommand, DynamoDBClient, GetItemCommand } from '@aws-sdk/client-dynamodb'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { drainRules } from '../shared/rules.ts'
@@ -30,6 +21,7 @@ import {
   schedules,
   stackIds,
   whatExists,
+  workingCopy,
 } from './deployed.ts'
 import { describeWithMoto } from './moto.ts'
 
@@ -39,16 +31,6 @@ const templates = ['update', 'create'].map(
 
 // A build that fails may hang `invoke local` for ever; a deployment takes ten seconds.
 const childMilliseconds = 90_000
-
-/** A working copy of its own, so that its `.serverless` and a changed fleet are nobody else's. */
-function workingCopy() {
-  const folder = mkdtempSync(join(tmpdir(), 'celeriac-deploy-'))
-  const files = ['serverless.yml', 'serverless.fleet.cjs', 'serverless.esbuild.cjs', 'package.json']
-  for (const name of [...files, 'fleet.config.ts', 'functions', 'shared', 'events', 'worker'])
-    cpSync(name, join(folder, name), { recursive: true })
-  symlinkSync(resolve('node_modules'), join(folder, 'node_modules'))
-  return folder
-}
 
 type Template = {
   readonly Resources: Record<string, { readonly Type: string; readonly Properties: object }>

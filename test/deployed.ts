@@ -1,4 +1,7 @@
 import { execFile } from 'node:child_process'
+import { cpSync, mkdtempSync, symlinkSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
 import {
   AutoScalingClient,
   CreateAutoScalingGroupCommand,
@@ -316,4 +319,14 @@ export async function published({ client }: Moto, metric: string, queue?: string
     }),
   )
   return Datapoints?.at(-1)?.Maximum
+}
+
+/** A working copy of its own, so that its `.serverless` and a changed fleet are nobody else's. */
+export function workingCopy() {
+  const folder = mkdtempSync(join(tmpdir(), 'celeriac-deploy-'))
+  const files = ['serverless.yml', 'serverless.fleet.cjs', 'serverless.esbuild.cjs', 'package.json']
+  for (const name of [...files, 'fleet.config.ts', 'functions', 'shared', 'events', 'worker'])
+    cpSync(name, join(folder, name), { recursive: true })
+  symlinkSync(resolve('node_modules'), join(folder, 'node_modules'))
+  return folder
 }

@@ -1,7 +1,8 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { parseBatch } from '../functions/drain/handler.ts'
-import { handledEvents, parseMessage, parseTick } from '../shared/events.ts'
+import { handledEvents, parseMessage } from '../shared/events.ts'
+import { parseTick } from '../shared/looks.ts'
 
 const read = (file: string): unknown => JSON.parse(readFileSync(`events/${file}`, 'utf8'))
 

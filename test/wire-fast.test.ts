@@ -1,7 +1,7 @@
 import { afterAll, describe, expect, it } from 'vitest'
 import { backlog } from '../functions/backlog/handler.ts'
 import { newRunId } from '../shared/aws.ts'
-import { parseLook } from '../shared/events.ts'
+import { parseLook } from '../shared/looks.ts'
 import { fleetOf } from './fixtures.ts'
 import { addMessages } from './loopback/cloud.ts'
 import { makeRig, published, type Rig, resized, run } from './loopback/rig.ts'

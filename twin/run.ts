@@ -1,6 +1,6 @@
 import { backlog } from '../functions/backlog/handler.ts'
 import { drain } from '../functions/drain/handler.ts'
-import { parseLook } from '../shared/events.ts'
+import { parseLook } from '../shared/looks.ts'
 import { tickSeconds } from '../shared/timing.ts'
 import { runUntil } from './aws/event-source.ts'
 import { createWatch, type Repeats, type Watch } from './invariants.ts'

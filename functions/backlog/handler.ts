@@ -13,7 +13,6 @@ import {
 } from '../../shared/aws.ts'
 import { isAsked, isLeaving, listDrains } from '../../shared/drains.ts'
 import { each } from '../../shared/each.ts'
-import { type Look, parseLook } from '../../shared/events.ts'
 import { sendWish } from '../../shared/fewer.ts'
 import {
   describeGroups,
@@ -26,6 +25,7 @@ import {
 import { lambda } from '../../shared/lambda.ts'
 import { askForLooks, type Dropped, laneOf, whyDropped } from '../../shared/lanes.ts'
 import { terminateHooks } from '../../shared/lifecycle.ts'
+import { type Look, parseLook } from '../../shared/looks.ts'
 import { publish } from '../../shared/metrics.ts'
 import type { Fleet } from '../../shared/queue-config.ts'
 import { queueUrl, readCounts } from '../../shared/queues.ts'

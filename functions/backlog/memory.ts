@@ -1,6 +1,6 @@
 import type { Deps } from '../../shared/aws.ts'
-import type { Look } from '../../shared/events.ts'
 import { type Lane, laneOf, lanesOf } from '../../shared/lanes.ts'
+import type { Look } from '../../shared/looks.ts'
 import type { Fleet, QueueConfig } from '../../shared/queue-config.ts'
 import { type QueueMemory, readMemory, type ShardMemory, writeMemory } from '../../shared/state.ts'
 import type { Decided } from './decide.ts'

@@ -1,7 +1,7 @@
 import type { Log } from '../../shared/aws.ts'
 import type { Outcome } from '../../shared/each.ts'
-import type { Look } from '../../shared/events.ts'
 import type { Dropped } from '../../shared/lanes.ts'
+import type { Look } from '../../shared/looks.ts'
 import type { Metric } from '../../shared/metrics.ts'
 import type { QueueConfig } from '../../shared/queue-config.ts'
 import type { Decided } from './decide.ts'

@@ -1,5 +1,6 @@
 import type { SQSRecord } from 'aws-lambda'
-import { type Notice, parseMessage, type Tick } from '../../shared/events.ts'
+import { type Notice, parseMessage } from '../../shared/events.ts'
+import type { Tick } from '../../shared/looks.ts'
 import type { Wish } from '../../shared/wish.ts'
 
 /** What a batch of messages says, by instance; and what it does not say. */
