@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { Command, InvalidArgumentError } from 'commander'
 import { parseDuration } from '../shared/duration.ts'
+import { addBench } from './bench-command.ts'
 import { check } from './check.ts'
 import { couldNotRun, doctor, doctorHelp } from './doctor.ts'
 import { invoke } from './invoke.ts'
@@ -51,6 +52,7 @@ program
   .action(invoke)
 
 addSimulate(program)
+addBench(program)
 
 program
   .command('doctor')

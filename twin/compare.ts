@@ -6,6 +6,7 @@ import { type ReplaySettings, replay } from './scenarios/replay.ts'
 import { type QueueSummary, summarise } from './summary.ts'
 import { createRecorder, type Timeline } from './timeline.ts'
 import type { Traffic } from './traces/traffic.ts'
+import type { World } from './world/world.ts'
 
 /** One policy on recorded traffic: seconds, hours, and shares from 0 to 1, as in a summary. */
 export type Row = { readonly policy: string; readonly params: Params } & Pick<
@@ -49,7 +50,7 @@ export async function compare(options: Options): Promise<Compared> {
   const scenario = replay(traffic, settings)
   const recorder = createRecorder()
   const { startAt, endAt } = traffic
-  const onMinute = (world: Parameters<typeof recorder.minute>[0]) => {
+  const onMinute = (world: World) => {
     recorder.minute(world)
     onProgress?.((world.twin.engine.now - startAt) / (endAt - startAt))
   }
@@ -65,8 +66,12 @@ export async function compare(options: Options): Promise<Compared> {
   const setting = settingOf(traffic, settings)
   const params = paramsOf(choice.peer, choice.given, setting)
   const running = choice.peer.start(setting, params)
-  const peer = { peer: choice.peer, running, onMinute, onAsked: recorder.ask }
-  const world = simulatePeer({ scenario, seed, endAt, ...peer })
+  const peer = { peer: choice.peer, running, onAsked: recorder.ask }
+  const watch = (world: World) => {
+    onMinute(world)
+    return true
+  }
+  const world = simulatePeer({ scenario, seed, endAt, ...peer, onMinute: watch })
   const { total } = summarise(world, seed)
   return { row: rowOf(choice.policy, params, total), timeline: recorder, breaches: [] }
 }
@@ -79,7 +84,7 @@ export const settingOf = (traffic: Traffic, settings: ReplaySettings): Setting =
   daysFrom: traffic.daysFrom,
 })
 
-const rowOf = (policy: string, params: Params, total: QueueSummary): Row => ({
+export const rowOf = (policy: string, params: Params, total: QueueSummary): Row => ({
   ...{ policy, params, tasks: total.tasks, within: total.within },
   ...{ waitP50: total.waitP50, waitP99: total.waitP99, waitMax: total.waitMax },
   instanceHours: total.instanceHours,

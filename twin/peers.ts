@@ -14,8 +14,9 @@ type Options = {
   readonly endAt: number
   readonly peer: Peer
   readonly running: Running
-  readonly onMinute: (world: World) => void
-  readonly onAsked: (asked: Asked) => void
+  /** Whether to go on; a run that is given up ends there. */
+  readonly onMinute: (world: World) => boolean
+  readonly onAsked?: (asked: Asked) => void
 }
 
 const minuteMs = 60_000
@@ -35,9 +36,9 @@ export function simulatePeer(options: Options): World {
     const wanted = Math.min(Math.max(Math.round(desired), view.min), view.max)
     if (wanted !== view.desired) {
       ask(world, wanted)
-      onAsked({ at, desired: wanted, reason })
+      onAsked?.({ at, desired: wanted, reason })
     }
-    for (; minute <= at; minute += minuteMs) onMinute(world)
+    for (; minute <= at; minute += minuteMs) if (!onMinute(world)) return world
   }
   engine.runUntil(endAt)
   return world

@@ -99,6 +99,17 @@ function summariseParts(parts: readonly Part[], now: number): QueueSummary {
   }
 }
 
+/** What a run has come to so far: tasks that were late or are by now, and what was paid. */
+export function soFar({ twin, tallies, instances }: World) {
+  const { now } = twin.engine
+  let [late, paid] = [0, 0]
+  for (const tally of tallies.values()) {
+    late += tally.waits.length - tally.startedInTime + overdue(tally, now)
+  }
+  for (const ledger of instances.ledgers.values()) paid += paidMs(ledger, now)
+  return { late, instanceHours: paid / 3_600_000 }
+}
+
 /** Tasks that have not started and whose promise has passed. */
 function overdue({ messages, promiseMs, countedFrom }: Tally, now: number): number {
   let count = 0
