@@ -2,6 +2,7 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { type Command, InvalidArgumentError } from 'commander'
 import { readCases } from '../bench/scaling/cases.ts'
+import { benchScaling } from './bench-scaling.ts'
 import { tuneAll } from './bench-tune.ts'
 import { badInput } from './replay.ts'
 
@@ -19,6 +20,8 @@ type Given = {
   readonly tune?: true
   readonly tuned: string
   readonly seeds: number
+  readonly quick?: true
+  readonly json?: string
 }
 
 /** `bench scaling`: our sizing against every other, on recorded workloads. */
@@ -31,15 +34,17 @@ export function addBench(program: Command): void {
     .requiredOption('--cases <file>', 'JSON of the workloads, their traces beside it')
     .option(
       '--tune',
-      'find the cheapest setting of every other autoscaler and write it down; goes on where it was stopped',
+      'find the cheapest setting of every other autoscaler; goes on where it was stopped',
     )
     .option('--tuned <file>', 'where those settings are', tunedUsual)
     .option('--seeds <number>', 'how many draws of each workload', seedsOf, seedsUsual)
+    .option('--quick', 'the first three cases alone, on one seed, against the three cheapest peers')
+    .option('--json <file>', 'write everything that was measured to a file as well')
     .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : badInput))
     .action(start)
 }
 
-async function start({ cases: casesFile, tune, tuned, seeds }: Given): Promise<void> {
+async function start({ cases: casesFile, tune, tuned, seeds, quick, json }: Given): Promise<void> {
   const cases = await readCases(casesFile).catch((error: unknown) => {
     process.exitCode = badInput
     throw error
@@ -48,5 +53,7 @@ async function start({ cases: casesFile, tune, tuned, seeds }: Given): Promise<v
     ...{ cases, casesFile, tunedFile: tuned },
     seeds: Array.from({ length: seeds }, (_, index) => index + 1),
   }
-  if (tune) await tuneAll(options)
+  if (tune) return tuneAll(options)
+  const more = json === undefined ? {} : { json }
+  await benchScaling({ ...options, quick: quick === true, ...more })
 }

@@ -2,6 +2,7 @@ import { dirname } from 'node:path'
 import { type Case, checkCases, type When } from '../bench/scaling/cases.ts'
 import { grids } from '../bench/scaling/grids.ts'
 import { inProcesses } from '../bench/scaling/pool.ts'
+import { paramsText } from '../bench/scaling/report.ts'
 import { readTuned, tunedOf, withTuned, writeTuned } from '../bench/scaling/tuned.ts'
 import type { Tuned, TuneJob } from '../bench/scaling/work.ts'
 import { systemClock } from '../shared/aws.ts'
@@ -54,9 +55,3 @@ function jobsOf(cases: readonly Case[], folder: string, seeds: readonly number[]
 const describe = ({ within, instanceHours, utilisation, tried, params }: Tuned) =>
   `${percent(within)} in time, ${short(instanceHours)} h, ${percent(utilisation)} used, ` +
   `${tried} tried: ${paramsText(params)}`
-
-/** `key=value` of each, as `simulate --policy` takes them. */
-const paramsText = (params: Tuned['params']) =>
-  Object.entries(params)
-    .map(([name, value]) => `${name}=${Number(value.toPrecision(4))}`)
-    .join(':')

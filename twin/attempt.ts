@@ -4,7 +4,7 @@ import { paramsOf } from './policies/find.ts'
 import type { Params, Peer } from './policies/peer.ts'
 import { type ReplaySettings, replay } from './scenarios/replay.ts'
 import { soFar, summarise } from './summary.ts'
-import type { Traffic } from './traces/traffic.ts'
+import { type Traffic, workOf } from './traces/traffic.ts'
 
 /** A setting that is tried: whole, or given up as soon as it is too late or too dear. */
 export type Attempt =
@@ -27,12 +27,14 @@ export function attempt({ peer, given, traffic, settings, seed, ...limits }: Opt
   const { lateShareMax = 1, hoursMax = Number.POSITIVE_INFINITY } = limits
   const setting = settingOf(traffic, settings)
   const params = paramsOf(peer, given, setting)
-  const lateMax = lateShareMax * tasksOf(traffic)
+  const { count, workHours } = workOf(traffic)
+  const lateMax = lateShareMax * count
   let end: Attempt['end'] = 'whole'
   const onMinute: Parameters<typeof simulatePeer>[0]['onMinute'] = (world) => {
-    const { late, instanceHours } = soFar(world)
+    const { late, instanceHours, busyHours } = soFar(world)
+    const left = workHours * (1 - unfinished) - busyHours
     if (late > lateMax) end = 'late'
-    else if (instanceHours >= hoursMax) end = 'dear'
+    else if (instanceHours + Math.max(0, left) / settings.slots >= hoursMax) end = 'dear'
     return end === 'whole'
   }
   const world = simulatePeer({
@@ -43,9 +45,5 @@ export function attempt({ peer, given, traffic, settings, seed, ...limits }: Opt
   return { end, row: rowOf(peer.name, params, summarise(world, seed).total) }
 }
 
-/** Tasks of the days that count. */
-function tasksOf({ tasks, daysFrom }: Traffic): number {
-  let count = 0
-  for (const at of tasks.at) if (at >= daysFrom) count++
-  return count
-}
+// Of the work of the days, what may be left when they end and is paid for by nobody.
+const unfinished = 0.005

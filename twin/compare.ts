@@ -5,7 +5,7 @@ import { simulate } from './run.ts'
 import { type ReplaySettings, replay } from './scenarios/replay.ts'
 import { type QueueSummary, summarise } from './summary.ts'
 import { createRecorder, type Timeline } from './timeline.ts'
-import type { Traffic } from './traces/traffic.ts'
+import { type Traffic, workOf } from './traces/traffic.ts'
 import type { World } from './world/world.ts'
 
 /** One policy on recorded traffic: seconds, hours, and shares from 0 to 1, as in a summary. */
@@ -98,16 +98,10 @@ export const rowOf = (policy: string, params: Params, total: QueueSummary): Row 
 })
 
 /** The work of the days over the slots of an instance: nobody gets it done in fewer hours. */
-function bound({ tasks, daysFrom }: Traffic, { slots }: ReplaySettings): Compared {
-  let [count, workMs] = [0, 0]
-  tasks.at.forEach((at, index) => {
-    if (at < daysFrom) return
-    count++
-    workMs += tasks.durationMs[index] ?? 0
-  })
-  const busyHours = workMs / 3_600_000
+function bound(traffic: Traffic, { slots }: ReplaySettings): Compared {
+  const { count: tasks, workHours: busyHours } = workOf(traffic)
   const row: Row = {
-    ...{ policy: 'bound', params: {}, tasks: count, within: 1 },
+    ...{ policy: 'bound', params: {}, tasks, within: 1 },
     ...{ waitP50: 0, waitP99: 0, waitMax: 0 },
     ...{ instanceHours: busyHours / slots, busyHours, utilisation: 1 },
     ...{ launches: 0, terminations: 0, tasksKilled: 0, tasksRunTwice: 0, tasksLost: 0 },

@@ -99,15 +99,16 @@ function summariseParts(parts: readonly Part[], now: number): QueueSummary {
   }
 }
 
-/** What a run has come to so far: tasks that were late or are by now, and what was paid. */
+/** What a run has come to so far: tasks that were late or are by now, paid and worked. */
 export function soFar({ twin, tallies, instances }: World) {
   const { now } = twin.engine
-  let [late, paid] = [0, 0]
+  let [late, paid, busy] = [0, 0, 0]
   for (const tally of tallies.values()) {
+    busy += tally.completedMs
     late += tally.waits.length - tally.startedInTime + overdue(tally, now)
   }
   for (const ledger of instances.ledgers.values()) paid += paidMs(ledger, now)
-  return { late, instanceHours: paid / 3_600_000 }
+  return { late, instanceHours: paid / 3_600_000, busyHours: busy / 3_600_000 }
 }
 
 /** Tasks that have not started and whose promise has passed. */

@@ -12,47 +12,56 @@ import { type Traffic, type TrafficOptions, trafficOf } from '../../twin/traces/
 
 /** The workloads of the benchmark: a JSON file, and the traces that it names beside it. */
 
-const above = z.number().check(z.positive())
-const least = z.number().check(z.gte(0))
-const wholeLeast = z.int().check(z.gte(0))
-const wholeAbove = z.int().check(z.positive())
+const number = (least: number, remedy: string) =>
+  z.number({ error: remedy }).check(z.gte(least, { error: remedy }))
+const whole = (least: number, remedy = `write a whole number, ${least} or more`) =>
+  z.int({ error: remedy }).check(z.gte(least, { error: remedy }))
+const text = (pattern: RegExp, remedy: string) =>
+  z.string({ error: remedy }).check(z.regex(pattern, { error: remedy }))
 
-const caseSchema = z.strictObject({
-  id: z.string().check(z.regex(/^[\w-]+$/)),
+const above = z
+  .number({ error: 'write a number above 0' })
+  .check(z.positive({ error: 'write a number above 0' }))
+const least = number(0, 'write a number, 0 or more')
+const file = text(/./, 'write the name of a file beside this one')
+
+const fields = {
+  id: text(/^[\w-]+$/, 'write a name of letters, digits, _ and -'),
   /** A CSV file of arrivals. */
-  arrivals: z.string().check(z.minLength(1)),
+  arrivals: file,
   /** A CSV file of durations, or `exp:SECONDS`. */
-  durations: z.string().check(z.minLength(1)),
+  durations: file,
   durationScale: z._default(above, 1),
   durationCapSeconds: z._default(above, 3_600),
   scale: z._default(above, 1),
   fromDay: z._default(least, 0),
-  historyDays: z.number().check(z.gte(2)),
+  /** Two at least: settings are tuned on the last of them, with the others as its history. */
+  historyDays: number(2, 'write a number, 2 or more'),
   days: above,
   promiseSeconds: above,
-  slots: z._default(wholeAbove, 1),
+  slots: z._default(whole(1), 1),
   bootSeconds: above,
-  min: z._default(wholeLeast, 0),
-  max: z._default(wholeAbove, 500),
+  min: z._default(whole(0), 0),
+  max: z._default(whole(1), 500),
   /** As `simulate` has it where nobody says. */
   spotPerHour: z._default(least, 0.01),
   // For readers of the file: what the draws come to.
   meanSeconds: z.optional(above),
   meanBusySlots: z.optional(above),
   meanTasksPerDay: z.optional(above),
-})
+}
+
+const caseSchema = z.strictObject(fields, { error: 'write an object with the fields of a case' })
+const fileSchema = z.array(caseSchema, { error: 'write an array of cases' })
 
 export type Case = z.infer<typeof caseSchema>
 
 /** The cases in a file's text; throws all that is wrong with it, and the remedy. */
 export function parseCases(text: string, file: string): readonly Case[] {
-  const parsed = z.array(caseSchema).safeParse(jsonOf(text, file))
+  const parsed = fileSchema.safeParse(jsonOf(text, file))
   if (!parsed.success) {
-    const lines = parsed.error.issues.map(({ path, message }) => {
-      const [index, ...field] = path
-      return `  case ${Number(index ?? 0) + 1}${field.map((name) => ` ${String(name)}`)}: ${message}`
-    })
-    throw new Error(`${file} does not fit; mend these fields:\n${lines.join('\n')}`)
+    const lines = parsed.error.issues.map((issue) => `  ${problemOf(issue)}`)
+    throw new Error(`${file} does not fit:\n${lines.join('\n')}`)
   }
   if (parsed.data.length === 0) throw new Error(`${file} has no cases; write at least one`)
   const ids = parsed.data.map(({ id }) => id)
@@ -61,6 +70,16 @@ export function parseCases(text: string, file: string): readonly Case[] {
   const upside = parsed.data.find(({ min, max }) => min > max)
   if (upside) throw new Error(`${file}, case '${upside.id}': min is above max; lower it`)
   return parsed.data
+}
+
+function problemOf(issue: z.core.$ZodIssue): string {
+  const [index, ...field] = issue.path
+  const place = index === undefined ? '' : `case ${Number(index) + 1}`
+  const where = [place, ...field.map(String)].filter((part) => part !== '').join(', ')
+  if (issue.code !== 'unrecognized_keys')
+    return where ? `${where}: ${issue.message}` : issue.message
+  const known = Object.keys(fields).join(', ')
+  return `${where}: there is no field ${issue.keys.join(', ')}; there are ${known}`
 }
 
 function jsonOf(text: string, file: string): unknown {

@@ -148,3 +148,14 @@ function cutExponential(uncut: number, cap: number): Service {
   const maxSeconds = Math.min(cap, uncut * Math.log(1e6))
   return { meanSeconds: mean, cv2: square / mean ** 2 - 1, maxSeconds }
 }
+
+/** The tasks of the days, and their work in hours: whoever does it all pays at least for that. */
+export function workOf({ tasks, daysFrom }: Traffic) {
+  let [count, workMs] = [0, 0]
+  tasks.at.forEach((at, index) => {
+    if (at < daysFrom) return
+    count++
+    workMs += tasks.durationMs[index] ?? 0
+  })
+  return { count, workHours: workMs / 3_600_000 }
+}
