@@ -6,12 +6,18 @@ export type Pattern = { readonly [field: string]: readonly string[] | Pattern }
 /** The states of an instance that end a drain; a rule that passed on all would cost for nothing. */
 const ending = ['shutting-down', 'terminated', 'stopping', 'stopped']
 
+/** The statuses of a command that say what came of it; that it has begun changes nothing. */
+const answered = ['Success', 'Failed', 'TimedOut', 'Cancelled', 'Cancelling']
+
 /** Details that a rule matches beside its source and type, so that it passes on what is used. */
 const details = (drainName: string): Readonly<Record<string, Pattern>> => ({
   'EC2 Instance-terminate Lifecycle Action': { LifecycleHookName: [drainName] },
   'EC2 Instance State-change Notification': { state: ending },
   'AWS Health Event': { service: ['EC2'], eventTypeCategory: ['scheduledChange'] },
-  'EC2 Command Invocation Status-change Notification': { 'document-name': [drainName] },
+  'EC2 Command Invocation Status-change Notification': {
+    'document-name': [drainName],
+    status: answered,
+  },
 })
 
 // How late an event may be and still be of use: Spot leaves two minutes, and what is later than an
