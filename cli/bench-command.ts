@@ -38,7 +38,7 @@ export function addBench(program: Command): void {
     )
     .option('--tuned <file>', 'where those settings are', tunedUsual)
     .option('--seeds <number>', 'how many draws of each workload', seedsOf, seedsUsual)
-    .option('--quick', 'the first three cases alone, on one seed, against the three cheapest peers')
+    .option('--quick', 'the first three cases alone, on one seed')
     .option('--json <file>', 'write everything that was measured to a file as well')
     .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : badInput))
     .action(start)

@@ -3,7 +3,7 @@ import { cpus } from 'node:os'
 import { dirname } from 'node:path'
 import { type Case, checkCases } from '../bench/scaling/cases.ts'
 import { inProcesses } from '../bench/scaling/pool.ts'
-import { type Judged, reportOf } from '../bench/scaling/report.ts'
+import { type Judged, reportOf, tunedReport } from '../bench/scaling/report.ts'
 import { readTuned, type TunedFile, tunedOf } from '../bench/scaling/tuned.ts'
 import {
   barsOf,
@@ -28,9 +28,11 @@ export type BenchOptions = {
   readonly json?: string
 }
 
-// A quick run: the first cases of the file, the first seed, and the peers that were cheapest.
+// A quick run: the first cases of the file on the first seed.
 const quickCases = 3
-const quickPeers = 3
+// Runs are a function of their seed, so that only who came near the cheapest when it was tuned must
+// run again: others can become the best where the twin has changed since, and not by so much.
+const nearHours = 1.1
 
 const ourName = 'celeriac'
 
@@ -46,7 +48,7 @@ export async function benchScaling(options: BenchOptions): Promise<void> {
   const bench = { seeds, folder: dirname(casesFile) }
   const runs = await runAll(
     bench,
-    cases.flatMap((one) => plansOf(one, tuned, quick)),
+    cases.flatMap((one) => plansOf(one, tuned)),
   )
   const compared = cases.map((one) => comparedOf(scoresOf(one, runs.scores)))
   const later = cases.flatMap((one, at) => beforeOf(one, tuned, compared[at]?.best?.policy))
@@ -56,6 +58,7 @@ export async function benchScaling(options: BenchOptions): Promise<void> {
   )
   const bars = barsOf(judged)
   console.log(reportOf(judged, bars))
+  console.log(`\n${tunedReport(cases.map((one) => [one.id, tunedOf(tuned, one).judged]))}`)
   const minutes = short((systemClock.now() - started) / 60_000)
   const machine = `${cpus().length} cores of ${cpus()[0]?.model}, Node ${process.version}`
   const date = new Date(systemClock.now()).toISOString().slice(0, 10)
@@ -90,16 +93,18 @@ function checkTuned(cases: readonly Case[], tuned: TunedFile, file: string): voi
 
 type Plan = { readonly case: Case; readonly policy: string; readonly params: Params }
 
-function plansOf(one: Case, tuned: TunedFile, quick: boolean): readonly Plan[] {
+function plansOf(one: Case, tuned: TunedFile): readonly Plan[] {
   const known = Object.entries(tunedOf(tuned, one).judged).flatMap(([policy, setting]) =>
     setting ? [{ case: one, policy, ...setting }] : [],
   )
-  const cheapest = known.toSorted((a, b) => a.instanceHours - b.instanceHours)
-  const chosen = quick
-    ? cheapest.filter(({ policy }, at) => at < quickPeers || policy === fixedSize)
-    : known
+  const cheapest = Math.min(
+    ...known.flatMap(({ policy, instanceHours }) => (policy === fixedSize ? [] : instanceHours)),
+  )
+  const near = known.filter(({ policy, instanceHours }) => {
+    return policy === fixedSize || instanceHours <= cheapest * nearHours
+  })
   const bare = [ourName, 'bound'].map((policy) => ({ case: one, policy, params: {} }))
-  return [...bare, ...chosen.map(({ policy, params }) => ({ case: one, policy, params }))]
+  return [...bare, ...near.map(({ policy, params }) => ({ case: one, policy, params }))]
 }
 
 function beforeOf(one: Case, tuned: TunedFile, policy: string | undefined): readonly Plan[] {

@@ -1,6 +1,6 @@
 import { percent, short, table, whole } from '../../cli/format.ts'
 import type { Params } from '../../twin/policies/peer.ts'
-import { type Bar, type Compared, geometricMeans, type Score } from './verdict.ts'
+import { type Bar, type Compared, fixedSize, geometricMeans, type Score } from './verdict.ts'
 
 /** The benchmark's results as text. */
 
@@ -42,7 +42,7 @@ function rowsOf({ id, ours, best, ratios, before }: Judged): string[][] {
 
 /** Where no tuned peer keeps: ours, and what it takes a static size. */
 function apartRowsOf({ id, ours, peers }: Judged): string[][] {
-  const fixed = peers.find(({ policy }) => policy === 'static')
+  const fixed = peers.find(({ policy }) => policy === fixedSize)
   return [cellsOf(id, 'celeriac', ours), ...(fixed ? [cellsOf('', 'static, tuned', fixed)] : [])]
 }
 
@@ -83,3 +83,24 @@ const settingRow = ({ id, best, before }: Judged): string[][] =>
         ...(before ? [['', 'the day before', paramsText(before.params)]] : []),
       ]
     : []
+
+type TunedHours = Readonly<Record<string, { readonly instanceHours: number } | null>>
+
+/** How every tuned peer came out on every case, as recorded: its hours over those of the best. */
+export function tunedReport(cases: readonly (readonly [id: string, judged: TunedHours])[]): string {
+  const policies = [...new Set(cases.flatMap(([, judged]) => Object.keys(judged)))]
+  const rows = cases.map(([id, judged]) => {
+    const hours = policies.map((policy) => judged[policy]?.instanceHours ?? null)
+    const others = hours.filter((value, at) => value !== null && policies[at] !== fixedSize)
+    const best = Math.min(...others.flatMap((value) => value ?? []))
+    return [
+      id,
+      ...hours.map((value) => {
+        if (value === null) return 'none'
+        return Number.isFinite(best) ? (value / best).toFixed(2) : short(value)
+      }),
+    ]
+  })
+  const drawn = table(['case', ...policies], rows)
+  return `Hours of every tuned peer over those of the best, as they were tuned:\n${drawn}`
+}
