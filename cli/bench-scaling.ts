@@ -11,6 +11,7 @@ import {
   comparedOf,
   faultsOf,
   fixedSize,
+  nearest,
   type Score,
 } from '../bench/scaling/verdict.ts'
 import { meanOf, type Ran, type RunJob } from '../bench/scaling/work.ts'
@@ -30,9 +31,6 @@ export type BenchOptions = {
 
 // A quick run: the first cases of the file on the first seed.
 const quickCases = 3
-// Runs are a function of their seed, so that only who came near the cheapest when it was tuned must
-// run again: others can become the best where the twin has changed since, and not by so much.
-const nearHours = 1.1
 
 const ourName = 'celeriac'
 
@@ -43,7 +41,7 @@ export async function benchScaling(options: BenchOptions): Promise<void> {
   const cases = quick ? options.cases.slice(0, quickCases) : options.cases
   const seeds = quick ? options.seeds.slice(0, 1) : options.seeds
   const tuned = await readTuned(tunedFile)
-  checkTuned(cases, tuned, tunedFile)
+  const lacks = checkTuned(cases, tuned, tunedFile)
   await checkCases(cases, casesFile)
   const bench = { seeds, folder: dirname(casesFile) }
   const runs = await runAll(
@@ -70,41 +68,41 @@ export async function benchScaling(options: BenchOptions): Promise<void> {
   }
   const faults = [...compared.flatMap(faultsOf), ...runs.breaches, ...again.breaches]
   for (const fault of faults) console.error(`fault: ${fault}`)
-  if (faults.length > 0 || bars.some(({ met }) => !met)) process.exitCode = 1
+  if (lacks.length > 0) console.error(`Not tuned yet, run --tune: ${lacks.join('; ')}`)
+  if (lacks.length > 0 || faults.length > 0 || bars.some(({ met }) => !met)) process.exitCode = 1
 }
 
-/** Every peer must have been looked at on every case, and no other. */
-function checkTuned(cases: readonly Case[], tuned: TunedFile, file: string): void {
+/** Throws where there is nothing to compare with; answers the peers that were not tuned yet. */
+function checkTuned(cases: readonly Case[], tuned: TunedFile, file: string): readonly string[] {
   const names = peers.map(({ name }) => name)
-  for (const one of cases) {
+  return cases.flatMap((one) => {
     const { judged, before } = tunedOf(tuned, one)
-    const unknown = [...Object.keys(judged), ...Object.keys(before)].find(
-      (name) => !names.includes(name),
-    )
-    if (unknown) {
-      throw new Error(`${file}, '${one.id}': there is no policy '${unknown}'; remove it`)
+    const known = Object.keys(judged)
+    const unknown = [...known, ...Object.keys(before)].find((name) => !names.includes(name))
+    if (unknown) throw new Error(`${file}, ${one.id}: there is no policy '${unknown}'; remove it`)
+    if (known.length === 0) {
+      throw new Error(`${file} has no settings for '${one.id}' as it is; run with --tune first`)
     }
-    const lacks = names.filter((name) => !(name in judged) || !(name in before))
-    if (lacks.length === 0) continue
-    const what = lacks.length === names.length ? 'any policy' : lacks.join(', ')
-    throw new Error(`${file} has no settings of ${what} for '${one.id}' as it is; run with --tune`)
-  }
+    const lacks = names.filter((name) => !known.includes(name))
+    return lacks.length === 0 ? [] : [`${one.id} without ${lacks.join(', ')}`]
+  })
 }
 
 type Plan = { readonly case: Case; readonly policy: string; readonly params: Params }
 
 function plansOf(one: Case, tuned: TunedFile): readonly Plan[] {
-  const known = Object.entries(tunedOf(tuned, one).judged).flatMap(([policy, setting]) =>
-    setting ? [{ case: one, policy, ...setting }] : [],
-  )
-  const cheapest = Math.min(
-    ...known.flatMap(({ policy, instanceHours }) => (policy === fixedSize ? [] : instanceHours)),
-  )
-  const near = known.filter(({ policy, instanceHours }) => {
-    return policy === fixedSize || instanceHours <= cheapest * nearHours
-  })
-  const bare = [ourName, 'bound'].map((policy) => ({ case: one, policy, params: {} }))
-  return [...bare, ...near.map(({ policy, params }) => ({ case: one, policy, params }))]
+  const { judged } = tunedOf(tuned, one)
+  const fixed = judged[fixedSize]
+  return [
+    { case: one, policy: ourName, params: {} },
+    { case: one, policy: 'bound', params: {} },
+    ...(fixed ? [{ case: one, policy: fixedSize, params: fixed.params }] : []),
+    ...nearest(judged).map(({ policy, setting }) => ({
+      case: one,
+      policy,
+      params: setting.params,
+    })),
+  ]
 }
 
 function beforeOf(one: Case, tuned: TunedFile, policy: string | undefined): readonly Plan[] {

@@ -4,6 +4,7 @@ import { grids } from '../bench/scaling/grids.ts'
 import { inProcesses } from '../bench/scaling/pool.ts'
 import { paramsText } from '../bench/scaling/report.ts'
 import { readTuned, tunedOf, withTuned, writeTuned } from '../bench/scaling/tuned.ts'
+import { nearest } from '../bench/scaling/verdict.ts'
 import type { Tuned, TuneJob } from '../bench/scaling/work.ts'
 import { systemClock } from '../shared/aws.ts'
 import { percent, short } from './format.ts'
@@ -22,35 +23,45 @@ type Options = {
 export async function tuneAll({ cases, casesFile, tunedFile, seeds }: Options): Promise<void> {
   const started = systemClock.now()
   await checkCases(cases, casesFile)
+  const folder = dirname(casesFile)
   let tuned = await readTuned(tunedFile)
-  const all = jobsOf(cases, dirname(casesFile), seeds)
-  const jobs = all.filter(({ case: one, when, peer }) => !(peer in tunedOf(tuned, one)[when]))
-  const known = all.length - jobs.length
-  if (known > 0) console.log(`${known} of ${all.length} settings are in ${tunedFile} already.`)
-  let done = known
-  await inProcesses<TuneJob, Tuned | null>(jobs, async (job, setting) => {
-    const { case: one, when, peer } = job
-    tuned = withTuned(tuned, { one, when, peer }, setting)
-    await writeTuned(tunedFile, tuned)
-    const minutes = short((systemClock.now() - started) / 60_000)
-    const place = `${++done}/${all.length} ${minutes} min  ${one.id} ${when} ${peer}`
-    console.log(`${place}: ${setting ? describe(setting) : 'no setting keeps'}`)
-  })
-}
-
-function jobsOf(cases: readonly Case[], folder: string, seeds: readonly number[]): TuneJob[] {
-  // The judged days of all first: they are what the bars rest on.
-  const whens: readonly When[] = ['judged', 'before']
-  return whens.flatMap((when) =>
+  const tuneThese = async (when: When, all: readonly TuneJob[]) => {
+    const jobs = all.filter(({ case: one, peer }) => !(peer in tunedOf(tuned, one)[when]))
+    let done = all.length - jobs.length
+    if (done > 0) console.log(`${done} of ${all.length} settings (${when}) are there already.`)
+    await inProcesses<TuneJob, Tuned | null>(jobs, async (job, setting) => {
+      const { case: one, peer } = job
+      tuned = withTuned(tuned, { one, when, peer }, setting)
+      await writeTuned(tunedFile, tuned)
+      const minutes = short((systemClock.now() - started) / 60_000)
+      const place = `${++done}/${all.length} ${minutes} min  ${one.id} ${when} ${peer}`
+      console.log(`${place}: ${setting ? describe(setting) : 'no setting keeps'}`)
+    })
+  }
+  const job = (one: Case, peer: string) => ({ do: 'tune' as const, case: one, folder, peer })
+  await tuneThese(
+    'judged',
+    [strong, weak].flatMap((names) =>
+      cases.flatMap((one) =>
+        names.map((peer) => ({ ...job(one, peer), when: 'judged' as const, seeds })),
+      ),
+    ),
+  )
+  // Who is far from the best is never shown beside it. Of the day before, a user has the one that
+  // was: one seed.
+  await tuneThese(
+    'before',
     cases.flatMap((one) =>
-      grids.map(({ peer }) => ({
-        ...{ do: 'tune' as const, case: one, folder, peer, when },
-        // Of the day before, a user has the one that was.
-        seeds: when === 'judged' ? seeds : seeds.slice(0, 1),
+      nearest(tunedOf(tuned, one).judged).map(({ policy }) => ({
+        ...{ ...job(one, policy), when: 'before' as const, seeds: seeds.slice(0, 1) },
       })),
     ),
   )
 }
+
+// Those that came out best more than once go first: what is stopped early is of use already.
+const strong = ['keda', 'celery-ratio', 'judoscale', 'aws-target-tracking', 'aws-step', 'static']
+const weak = grids.map(({ peer }) => peer).filter((peer) => !strong.includes(peer))
 
 const describe = ({ within, instanceHours, utilisation, tried, params }: Tuned) =>
   `${percent(within)} in time, ${short(instanceHours)} h, ${percent(utilisation)} used, ` +

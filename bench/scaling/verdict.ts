@@ -25,6 +25,21 @@ export type Compared = CaseScores & {
 
 export const fixedSize = 'static'
 
+// Runs are a function of their seed, so that only who came near the cheapest when it was tuned need
+// run again: others can become the best where the twin has changed since, and not by so much.
+const nearHours = 1.1
+
+type Settings<T> = Readonly<Record<string, T | null>>
+
+/** The tuned peers that came near the cheapest, static sizes aside. */
+export function nearest<T extends { readonly instanceHours: number }>(tuned: Settings<T>) {
+  const keeps = Object.entries(tuned).flatMap(([policy, setting]) =>
+    setting && policy !== fixedSize ? [{ policy, setting }] : [],
+  )
+  const cheapest = Math.min(...keeps.map(({ setting }) => setting.instanceHours))
+  return keeps.filter(({ setting }) => setting.instanceHours <= cheapest * nearHours)
+}
+
 export function comparedOf(scores: CaseScores): Compared {
   const best = bestOf(scores.peers)
   return { ...scores, best, ratios: best && ratiosOf(scores.ours, best) }

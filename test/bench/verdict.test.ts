@@ -6,6 +6,7 @@ import {
   comparedOf,
   faultsOf,
   geometricMean,
+  nearest,
   ratiosOf,
   type Score,
 } from '../../bench/scaling/verdict.ts'
@@ -148,5 +149,15 @@ describe('what is looked at with every seed', () => {
     ['no place before the first', [found(1, 0.996)], [1, 0]],
   ])('%s', (_, all, places) => {
     expect(candidates(all).map(({ place }) => place)).toEqual(places)
+  })
+})
+
+describe('who runs again', () => {
+  it('is everyone within a tenth of the cheapest that keeps, static sizes aside', () => {
+    const tuned = {
+      ...{ keda: { instanceHours: 100 }, judoscale: { instanceHours: 109 } },
+      ...{ buildkite: { instanceHours: 111 }, panic: null, static: { instanceHours: 50 } },
+    }
+    expect(nearest(tuned).map(({ policy }) => policy)).toEqual(['keda', 'judoscale'])
   })
 })
