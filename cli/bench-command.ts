@@ -1,7 +1,7 @@
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { type Command, InvalidArgumentError } from 'commander'
-import { readCases } from '../bench/scaling/cases.ts'
+import { checkCases, readCases } from '../bench/scaling/cases.ts'
 import { benchScaling } from './bench-scaling.ts'
 import { tuneAll } from './bench-tune.ts'
 import { badInput } from './replay.ts'
@@ -45,15 +45,18 @@ export function addBench(program: Command): void {
 }
 
 async function start({ cases: casesFile, tune, tuned, seeds, quick, json }: Given): Promise<void> {
-  const cases = await readCases(casesFile).catch((error: unknown) => {
+  try {
+    const cases = await readCases(casesFile)
+    await checkCases(cases, casesFile)
+    const options = {
+      ...{ cases, casesFile, tunedFile: tuned },
+      seeds: Array.from({ length: seeds }, (_, index) => index + 1),
+    }
+    if (tune) return await tuneAll(options)
+    const more = json === undefined ? {} : { json }
+    await benchScaling({ ...options, quick: quick === true, ...more })
+  } catch (error) {
     process.exitCode = badInput
     throw error
-  })
-  const options = {
-    ...{ cases, casesFile, tunedFile: tuned },
-    seeds: Array.from({ length: seeds }, (_, index) => index + 1),
   }
-  if (tune) return tuneAll(options)
-  const more = json === undefined ? {} : { json }
-  await benchScaling({ ...options, quick: quick === true, ...more })
 }

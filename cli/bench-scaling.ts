@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises'
 import { cpus } from 'node:os'
 import { dirname } from 'node:path'
-import { type Case, checkCases } from '../bench/scaling/cases.ts'
+import type { Case } from '../bench/scaling/cases.ts'
 import { inProcesses } from '../bench/scaling/pool.ts'
 import { type Judged, reportOf, tunedReport } from '../bench/scaling/report.ts'
 import { readTuned, type TunedFile, tunedOf } from '../bench/scaling/tuned.ts'
@@ -42,7 +42,6 @@ export async function benchScaling(options: BenchOptions): Promise<void> {
   const seeds = quick ? options.seeds.slice(0, 1) : options.seeds
   const tuned = await readTuned(tunedFile)
   const lacks = checkTuned(cases, tuned, tunedFile)
-  await checkCases(cases, casesFile)
   const bench = { seeds, folder: dirname(casesFile) }
   const runs = await runAll(
     bench,

@@ -1,5 +1,5 @@
 import { dirname } from 'node:path'
-import { type Case, checkCases, type When } from '../bench/scaling/cases.ts'
+import type { Case, When } from '../bench/scaling/cases.ts'
 import { grids } from '../bench/scaling/grids.ts'
 import { inProcesses } from '../bench/scaling/pool.ts'
 import { paramsText } from '../bench/scaling/report.ts'
@@ -22,7 +22,6 @@ type Options = {
  */
 export async function tuneAll({ cases, casesFile, tunedFile, seeds }: Options): Promise<void> {
   const started = systemClock.now()
-  await checkCases(cases, casesFile)
   const folder = dirname(casesFile)
   let tuned = await readTuned(tunedFile)
   const tuneThese = async (when: When, all: readonly TuneJob[]) => {

@@ -8,7 +8,12 @@ import {
   readArrivals,
   readDurations,
 } from '../../twin/traces/csv.ts'
-import { type Traffic, type TrafficOptions, trafficOf } from '../../twin/traces/traffic.ts'
+import {
+  checkLength,
+  type Traffic,
+  type TrafficOptions,
+  trafficOf,
+} from '../../twin/traces/traffic.ts'
 
 /** The workloads of the benchmark: a JSON file, and the traces that it names beside it. */
 
@@ -130,7 +135,10 @@ async function durationsOf(one: Case, folder: string, remedy: string): Promise<D
 
 /** Reads every file once, so that nothing is simulated of what cannot be finished. */
 export async function checkCases(cases: readonly Case[], file: string): Promise<void> {
-  for (const one of cases) await trafficOfCase(one, dirname(file), 'judged', 1)
+  for (const one of cases) {
+    const { trace } = await filesOf(one, dirname(file))
+    checkLength({ ...optionsOf(one, 'judged'), trace })
+  }
 }
 
 export const settingsOf = (one: Case): ReplaySettings => {

@@ -56,7 +56,7 @@ export function trafficOf(options: TrafficOptions): Traffic {
   const from = fromDay * daySeconds
   const daysFrom = from + historyDays * daySeconds
   const end = daysFrom + days * daySeconds
-  checkLength(trace, end / daySeconds, options)
+  checkLength(options)
   const start = Math.max(from, daysFrom - warmUpSeconds)
   const at = (second: number) => stepZeroAt + second * 1_000
   const { historyPerMinute, instants } = drawArrivals(options, { from, start, daysFrom, end })
@@ -74,11 +74,13 @@ export function trafficOf(options: TrafficOptions): Traffic {
   }
 }
 
-function checkLength(trace: Trace, needed: number, options: TrafficOptions): void {
+/** Throws where the trace is shorter than what is asked of it. */
+export function checkLength(options: Omit<TrafficOptions, 'durations' | 'seed'>): void {
+  const { trace, fromDay, historyDays, days } = options
   const has = (trace.counts.length * trace.stepSeconds) / daySeconds
+  const needed = fromDay + historyDays + days
   // A trace that ends within its last minute is whole.
   if (has + 1 / 1_440 >= needed) return
-  const { fromDay, historyDays, days } = options
   throw new Error(
     `${trace.file} has ${Math.floor(has * 100) / 100} days; from day ${fromDay}, ${historyDays} ` +
       `days of history and ${days} to simulate need ${Math.ceil(needed * 100) / 100}: ` +
