@@ -52,7 +52,7 @@ const daySeconds = 86_400
 
 /** Throws where the trace is shorter than what is asked of it. */
 export function trafficOf(options: TrafficOptions): Traffic {
-  const { trace, fromDay, historyDays, days } = options
+  const { fromDay, historyDays, days } = options
   const from = fromDay * daySeconds
   const daysFrom = from + historyDays * daySeconds
   const end = daysFrom + days * daySeconds
