@@ -19,8 +19,10 @@ export async function each<T, R>(
   items: readonly T[],
   work: (item: T) => Promise<R>,
 ): Promise<Outcome<T, R>[]> {
-  const limit = pLimit(concurrencyMax)
-  const settled = await Promise.allSettled(items.map((item) => limit(work, item)))
+  // Most are few: a limiter that has nothing to limit would cost more than what it runs.
+  const limit = items.length > concurrencyMax ? pLimit(concurrencyMax) : null
+  const run = async (item: T) => (limit ? limit(work, item) : work(item))
+  const settled = await Promise.allSettled(items.map(run))
   return items.map((item, index) => {
     const result = settled[index]
     if (result?.status === 'fulfilled') return { item, value: result.value }
