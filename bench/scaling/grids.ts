@@ -14,9 +14,9 @@ function geometric(from: number, to: number, ratio: number): readonly number[] {
   return Array.from({ length: count }, (_, index) => from * ratio ** index)
 }
 
-// Shares of the promise that are spent on waiting. Beyond 1.4 nobody can be in time; at a fifteenth
-// apart two neighbours cost about 1 % more or less.
-const shares = geometric(0.01, 1.4, 1.12)
+// Shares of the promise that are spent on waiting. Beyond 1.4 nobody is in time; so near to each
+// other, two neighbours differ by a few thousandths of the hours.
+const shares = geometric(0.01, 1.4, 1.08)
 // Below one task a slot: spare slots.
 const spare = [0.3, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 1]
 
@@ -26,7 +26,7 @@ const perSlot = ({ promiseSeconds, serviceSeconds }: Setting) => [
   ...shares.map((share) => 1 + (share * promiseSeconds) / serviceSeconds),
 ]
 // As long as the list above, so that a place of the slide means much the same in either.
-const waitingShares = geometric(0.001, 1.4, 1.135)
+const waitingShares = geometric(0.001, 1.4, 1.1)
 
 /** Messages for each slot that only wait: those in flight are not counted. */
 const waitingPerSlot = ({ promiseSeconds, serviceSeconds }: Setting) =>

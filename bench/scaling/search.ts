@@ -34,8 +34,8 @@ type Limits = {
   readonly run: (trial: Trial, hoursMax: number) => Outcome
 }
 
-// Places between two that are looked at first; what lies between them is halved.
-const coarse = 8
+// How many places are looked at first, from end to end; what lies between two of them is halved.
+const coarse = 6
 // Changing one knob may make another worth its while; a third time it hardly ever was.
 const passes = 2
 
@@ -78,11 +78,12 @@ type IsSafe = (place: number) => boolean
 /** From the cheap end: most of what is there gives up soon. */
 function descend(places: number, isSafe: IsSafe): void {
   let late = places
+  const step = Math.ceil(places / coarse)
   let place = places - 1
   while (!isSafe(place)) {
     if (place === 0) return
     late = place
-    place = Math.max(0, place - coarse)
+    place = Math.max(0, place - step)
   }
   halve(place, late, isSafe)
 }
