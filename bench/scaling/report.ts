@@ -36,7 +36,7 @@ function rowsOf({ id, ours, best, ratios, before }: Judged): string[][] {
     cellsOf('', `${best.policy}, tuned`, best),
     before
       ? cellsOf('', `${best.policy}, tuned the day before`, before)
-      : ['', `${best.policy}: no setting kept the day before`, ...Array(8).fill('')],
+      : ['', `${best.policy}: none that kept on the day before`, ...Array(8).fill('')],
   ]
 }
 
