@@ -14,9 +14,9 @@ function geometric(from: number, to: number, ratio: number): readonly number[] {
   return Array.from({ length: count }, (_, index) => from * ratio ** index)
 }
 
-// Shares of the promise that are spent on waiting. Beyond 1.4 nobody is in time; so near to each
-// other, two neighbours differ by a few thousandths of the hours.
-const shares = geometric(0.01, 1.4, 1.08)
+// Shares of the promise that are spent on waiting, near to each other where it is used up: there two
+// neighbours differ by a few thousandths of the hours. Beyond 1.4 nobody is in time.
+const shares = [...geometric(0.01, 0.29, 1.12), ...geometric(0.3, 1.4, 1.04)]
 // Below one task a slot: spare slots.
 const spare = [0.3, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 1]
 
@@ -26,7 +26,7 @@ const perSlot = ({ promiseSeconds, serviceSeconds }: Setting) => [
   ...shares.map((share) => 1 + (share * promiseSeconds) / serviceSeconds),
 ]
 // As long as the list above, so that a place of the slide means much the same in either.
-const waitingShares = geometric(0.001, 1.4, 1.1)
+const waitingShares = [...geometric(0.001, 0.099, 1.16), ...geometric(0.1, 1.4, 1.055)]
 
 /** Messages for each slot that only wait: those in flight are not counted. */
 const waitingPerSlot = ({ promiseSeconds, serviceSeconds }: Setting) =>

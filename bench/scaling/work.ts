@@ -5,7 +5,7 @@ import type { Params, Peer } from '../../twin/policies/peer.ts'
 import type { Traffic } from '../../twin/traces/traffic.ts'
 import { type Case, settingsOf, trafficOfCase, type When } from './cases.ts'
 import { type Grid, grids } from './grids.ts'
-import { type Found, nameOf, search, type Trial } from './search.ts'
+import { nameOf, type Outcome, search, type Trial } from './search.ts'
 
 /** What one process does for the benchmark: run a policy on a case, or tune a peer on it. */
 
@@ -25,7 +25,7 @@ export type TuneJob = {
   readonly folder: string
   readonly peer: string
   readonly when: When
-  /** The first is searched on; the mean of all must keep. */
+  /** The mean of all must keep. */
   readonly seeds: readonly number[]
 }
 
@@ -48,11 +48,8 @@ export type Ran = { readonly row: Row; readonly breaches: readonly string[] }
 /** The share of the tasks that a setting must start in time. */
 export const keep = 0.995
 
-// A setting that misses by a hair on the first seed may still keep on the mean of all.
-const nearly = 0.0005
-// How many of the cheapest are looked at with all seeds before a place safer is tried instead.
-const lookedAt = 6
-const saferPlaces = 6
+// How much dearer than the mean of all seeds one of them may be: what is beyond is dear on all.
+const seedHours = 1.01
 
 export async function run(job: RunJob): Promise<Ran> {
   const { policy, params, seed } = job
@@ -73,8 +70,8 @@ export async function tune(job: TuneJob): Promise<Tuned | null> {
   const grid = gridOf(job.peer)
   const [choice] = parsePolicies(job.peer)
   if (!choice?.peer) throw new Error(`The policy ${job.peer} has nothing to tune`)
-  const worlds: Traffic[] = []
-  for (const seed of job.seeds) worlds.push(await trafficOf(job, job.when, seed))
+  const worlds: Tuning['worlds'][number][] = []
+  for (const seed of job.seeds) worlds.push({ seed, traffic: await trafficOf(job, job.when, seed) })
   return tuneOn({ grid, peer: choice.peer, job, worlds })
 }
 
@@ -82,62 +79,41 @@ type Tuning = {
   readonly grid: Grid
   readonly peer: Peer
   readonly job: TuneJob
-  /** One for each seed. */
-  readonly worlds: readonly Traffic[]
+  readonly worlds: readonly { readonly seed: number; readonly traffic: Traffic }[]
 }
 
 function tuneOn({ grid, peer, job, worlds }: Tuning): Tuned | null {
   const settings = settingsOf(job.case)
-  const first = worlds[0]
+  const [first] = worlds
   if (!first) throw new Error('Tuning needs a seed')
-  const setting = settingOf(first, settings)
-  const tryOn = (trial: Trial, index: number, limits: { hoursMax?: number }) => {
-    const traffic = worlds[index] ?? first
-    const seed = job.seeds[index] ?? 1
-    const given = grid.params(trial, setting)
-    const lateShareMax = index === 0 ? 1 - keep + nearly : worlds.length * (1 - keep)
-    return attempt({ peer, given, traffic, settings, seed, lateShareMax, ...limits })
-  }
-  const firsts = new Map<string, Row>()
+  const setting = settingOf(first.traffic, settings)
+  const means = new Map<string, Mean>()
   let tried = 0
-  const found = search(grid.space(setting), {
-    keep,
-    run(trial, hoursMax) {
-      tried++
-      const one = tryOn(trial, 0, { hoursMax })
-      if (one.end !== 'whole') return { end: one.end }
-      firsts.set(nameOf(trial), one.row)
-      return { end: one.end, within: one.row.within, hours: one.row.instanceHours }
-    },
-  })
-  const meanOn = (trial: Trial): Mean | null => {
+  // Whichever seed failed last goes first: what is late on one is mostly late on it again.
+  let order = worlds
+  const run = (trial: Trial, hoursMax: number): Outcome => {
+    tried++
+    const given = grid.params(trial, setting)
     const rows: Row[] = []
-    for (const index of worlds.keys()) {
-      const known = index === 0 ? firsts.get(nameOf(trial)) : undefined
-      const one = known ? { end: 'whole' as const, row: known } : tryOn(trial, index, {})
-      if (one.end !== 'whole') return null
+    let lateShareMax = worlds.length * (1 - keep)
+    for (const world of order) {
+      const limits = { lateShareMax, hoursMax: hoursMax * seedHours }
+      const one = attempt({ peer, given, settings, ...world, ...limits })
+      if (one.end !== 'whole') {
+        order = [world, ...order.filter((other) => other !== world)]
+        return { end: one.end }
+      }
+      lateShareMax = Math.max(0, lateShareMax - (1 - one.row.within))
       rows.push(one.row)
     }
     const mean = meanOf(rows)
-    return mean.within >= keep ? mean : null
+    means.set(nameOf(trial), mean)
+    return { end: 'whole', within: mean.within, hours: mean.instanceHours }
   }
-  for (const trial of candidates(found)) {
-    const mean = meanOn(trial)
-    if (mean) return { ...mean, params: grid.params(trial, setting), tried }
-  }
-  return null
-}
-
-/** The cheapest ones, then places of the slide that are safer than the cheapest. */
-export function candidates(found: readonly Found[]): readonly Trial[] {
-  const near = found.filter(({ within }) => within >= keep - nearly).slice(0, lookedAt)
-  const cheapest = near.find(({ within }) => within >= keep) ?? near[0]
-  if (!cheapest) return []
-  const safer = Array.from({ length: saferPlaces }, (_, step) => ({
-    place: cheapest.place - step - 1,
-    knobs: cheapest.knobs,
-  }))
-  return [...near, ...safer.filter(({ place }) => place >= 0)]
+  const found = search(grid.space(setting), { keep, run })
+  const best = found.find(({ within }) => within >= keep)
+  const mean = best && means.get(nameOf(best))
+  return best && mean ? { ...mean, params: grid.params(best, setting), tried } : null
 }
 
 export function meanOf(rows: readonly Row[]): Mean {

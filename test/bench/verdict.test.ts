@@ -10,7 +10,6 @@ import {
   ratiosOf,
   type Score,
 } from '../../bench/scaling/verdict.ts'
-import { candidates } from '../../bench/scaling/work.ts'
 
 const score = (policy: string, over: Partial<Score> = {}): Score => ({
   ...{ policy, params: {}, within: 0.999, instanceHours: 100, busyHours: 80, utilisation: 0.8 },
@@ -130,25 +129,6 @@ describe('faults of the benchmark itself', () => {
     ['some static size keeps anything', { peers: [score('keda')] }, 1],
   ])('%s', (_, over, count) => {
     expect(faultsOf(scores(over))).toHaveLength(count)
-  })
-})
-
-describe('what is looked at with every seed', () => {
-  const found = (place: number, within: number) => ({
-    ...{ place, knobs: {}, within, hours: 100 - place },
-  })
-
-  it.each([
-    ['nothing where nothing was whole', [], []],
-    ['nothing where all are far from it', [found(9, 0.99)], []],
-    [
-      'the cheapest, one that misses by a hair first',
-      [found(9, 0.9948), found(8, 0.996)],
-      [...[9, 8, 7, 6, 5, 4, 3, 2]],
-    ],
-    ['no place before the first', [found(1, 0.996)], [1, 0]],
-  ])('%s', (_, all, places) => {
-    expect(candidates(all).map(({ place }) => place)).toEqual(places)
   })
 })
 
