@@ -14,8 +14,8 @@ function geometric(from: number, to: number, ratio: number): readonly number[] {
   return Array.from({ length: count }, (_, index) => from * ratio ** index)
 }
 
-// Shares of the promise that are spent on waiting, near to each other where it is used up: there two
-// neighbours differ by a few thousandths of the hours. Beyond 1.4 nobody is in time.
+// Shares of the promise that are spent on waiting, near to each other where it is used up: there
+// two neighbours differ by a few thousandths of the hours. Beyond 1.4 nobody is in time.
 const shares = [...geometric(0.01, 0.29, 1.12), ...geometric(0.3, 1.4, 1.04)]
 // Below one task a slot: spare slots.
 const spare = [0.3, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 1]
