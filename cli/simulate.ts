@@ -8,6 +8,8 @@ import { percent, seconds, short, table, whole } from './format.ts'
 
 type Options = { readonly seed: number; readonly hours: number; readonly json?: string }
 
+// What the longest of the predictors looks back.
+const pastDays = 14
 // A live table that changes faster than this cannot be read; lines need an hour to say anything.
 const liveMinutes = 10
 const lineMinutes = 60
@@ -17,7 +19,12 @@ export async function simulateTalk({ seed, hours, json }: Options): Promise<void
   const started = systemClock.now()
   const { show, done } = process.stdout.isTTY ? live() : lines()
   console.log(`Seed ${seed}: ${short(hours)} hours of the fleet in fleet.config.ts, on the twin.\n`)
-  const { summary, breaches } = await simulate({ scenario: talk(), seed, hours, onMinute: show })
+  const { summary, breaches } = await simulate({
+    scenario: talk(0, pastDays),
+    seed,
+    hours,
+    onMinute: show,
+  })
   done()
   console.log(`\n${describeSummary(summary)}`)
   if (json) await writeFile(json, `${JSON.stringify(summary, null, 2)}\n`)

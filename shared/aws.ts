@@ -66,6 +66,9 @@ const options = {
 export const makeSqs = () => new SQSClient({ ...options, useQueueUrlAsEndpoint: false })
 export const makeAutoScaling = () => new AutoScalingClient(options)
 export const makeCloudWatch = () => new CloudWatchClient(options)
+// A hundred thousand values of a history take longer than any other answer.
+const patient = { ...options.requestHandler, requestTimeout: 20_000 }
+export const makeHistory = () => new CloudWatchClient({ ...options, requestHandler: patient })
 export const makeDynamoDb = () => new DynamoDBClient(options)
 export const makeSsm = () => new SSMClient(options)
 

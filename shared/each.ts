@@ -18,9 +18,10 @@ export type Outcome<T, R> =
 export async function each<T, R>(
   items: readonly T[],
   work: (item: T) => Promise<R>,
+  concurrency = concurrencyMax,
 ): Promise<Outcome<T, R>[]> {
   // Most are few: a limiter that has nothing to limit would cost more than what it runs.
-  const limit = items.length > concurrencyMax ? pLimit(concurrencyMax) : null
+  const limit = items.length > concurrency ? pLimit(concurrency) : null
   const run = async (item: T) => (limit ? limit(work, item) : work(item))
   const settled = await Promise.allSettled(items.map(run))
   return items.map((item, index) => {

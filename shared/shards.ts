@@ -17,7 +17,7 @@ export function shardOf(queueName: string, shards: number): number {
 }
 
 /** FNV-1a over UTF-16 units, then a final mix: FNV alone leaves similar names close together. */
-function hash(text: string): number {
+export function hash(text: string): number {
   let h = 0x811c9dc5
   for (let i = 0; i < text.length; i++) h = Math.imul(h ^ text.charCodeAt(i), 0x01000193)
   h = Math.imul(h ^ (h >>> 16), 0x85ebca6b)

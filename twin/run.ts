@@ -1,5 +1,6 @@
 import { backlog } from '../functions/backlog/handler.ts'
 import { drain } from '../functions/drain/handler.ts'
+import { forecast } from '../functions/forecast/handler.ts'
 import { parseLook } from '../shared/looks.ts'
 import { tickSeconds } from '../shared/timing.ts'
 import { runUntil } from './aws/event-source.ts'
@@ -83,6 +84,7 @@ async function runMinute(world: World, watch: Watch, tick: number): Promise<void
     })
   }
   await runUntil(engine, scenario.startAt + tick * tickSeconds * 1_000, stack.sources)
+  if ((tick * tickSeconds) % 3_600 === 0) await runForecasts(world, watch)
   await runSchedules(world, watch)
   await runUntil(engine, engine.now + alarmsAfterSeconds * 1_000, stack.sources)
   twin.emit(twin.autoscaling.evaluatePolicies(engine.now, twin.cloudwatch))
@@ -96,10 +98,24 @@ async function runSchedules({ twin, scenario, stack }: World, watch: Watch) {
   for (let shard = 0; shard < of; shard++) {
     stack.send(JSON.stringify({ shard, of }))
     const sweep = watch.handler('backlog', () => run({ shard, of }, twin.deps))
-    const [outcome] = await Promise.allSettled([sweep])
-    if (outcome.status === 'fulfilled') continue
-    // A run may end in error while its calls fail, as Lambda would count it; else nothing may.
-    if (!twin.isFailing()) throw outcome.reason
-    stack.errors.push(outcome.reason)
+    await mayFail(twin, stack, sweep)
   }
+}
+
+/** And each hour. */
+async function runForecasts({ twin, scenario, stack }: World, watch: Watch) {
+  const run = forecast(scenario.fleet)
+  const of = scenario.fleet.shards
+  for (let shard = 0; shard < of; shard++) {
+    const work = watch.handler('forecast', () => run({ shard, of }, twin.deps))
+    await mayFail(twin, stack, work)
+  }
+}
+
+/** A run may end in error while its calls fail, as Lambda would count it; else nothing may. */
+async function mayFail(twin: World['twin'], stack: World['stack'], work: Promise<unknown>) {
+  const [outcome] = await Promise.allSettled([work])
+  if (outcome.status === 'fulfilled') return
+  if (!twin.isFailing()) throw outcome.reason
+  stack.errors.push(outcome.reason)
 }

@@ -7,6 +7,7 @@ import type { TableDefinition } from './aws/item.ts'
 import type { Change, Service } from './aws/service.ts'
 import { createSqs, type Sqs } from './aws/sqs.ts'
 import { createSsm, type Ssm } from './aws/ssm.ts'
+import { startVending } from './aws/vending.ts'
 import { createEngine, type Engine } from './engine.ts'
 
 /** An AWS in this process, in virtual time. `T` is what the world knows of a message. */
@@ -81,6 +82,7 @@ export function createTwin<T>({ seed, startAt, makeTask, moreTables = [] }: Opti
   const cloudwatch = createCloudWatch()
   const dynamodb = createDynamoDb([...tables, ...moreTables])
   const ssm = createSsm({ engine, random: random(seed, 'ssm'), account: twinAccount, emit })
+  startVending(engine, sqs, autoscaling, cloudwatch)
   const wire: Wire = { engine, faults: [], inFlight: 0, emit }
   const { logged, log } = createLog()
   const services = { sqs, autoscaling, cloudwatch, dynamodb, ssm }

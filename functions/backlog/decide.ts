@@ -1,4 +1,5 @@
 import type { Group } from '../../shared/fleet.ts'
+import type { OutlookNote } from '../../shared/outlook.ts'
 import type { QueueConfig } from '../../shared/queue-config.ts'
 import type { Counts, CountsReading } from '../../shared/queues.ts'
 import { type Memory, type Step, step } from '../../shared/sizing/step.ts'
@@ -20,6 +21,8 @@ export type Snapshot = {
   readonly hooked: boolean
   /** What the forecast knows of the queue. */
   readonly outlook: Outlook
+  /** Which that is, for the log; absent where nobody reads it. */
+  readonly outlookNote?: OutlookNote
   readonly remembered: Memory | null
 }
 

@@ -13,6 +13,7 @@ import {
 } from '../../shared/aws.ts'
 import { isAsked, isLeaving, listDrains } from '../../shared/drains.ts'
 import { each } from '../../shared/each.ts'
+import { errorOf, type Failure, failuresOf, logFailures } from '../../shared/failures.ts'
 import { sendWish } from '../../shared/fewer.ts'
 import {
   describeGroups,
@@ -27,6 +28,7 @@ import { askForLooks, type Dropped, laneOf, whyDropped } from '../../shared/lane
 import { terminateHooks } from '../../shared/lifecycle.ts'
 import { type Look, parseLook } from '../../shared/looks.ts'
 import { publish } from '../../shared/metrics.ts'
+import { outlookFor, readOutlooks } from '../../shared/outlook.ts'
 import type { Fleet } from '../../shared/queue-config.ts'
 import { queueUrl, readCounts } from '../../shared/queues.ts'
 import { shardOf } from '../../shared/shards.ts'
@@ -35,17 +37,7 @@ import { wishOf } from '../../shared/wish.ts'
 import { type Decided, type Decision, decide } from './decide.ts'
 import { isTakenBack, withinLimits, withoutHook } from './limits.ts'
 import { keep, lastFastLook, type Recalled, recall, rememberedOf } from './memory.ts'
-import {
-  errorOf,
-  type Failure,
-  failed,
-  failuresOf,
-  logFailures,
-  logRun,
-  metricsOf,
-  type Report,
-  type Run,
-} from './record.ts'
+import { failed, logRun, metricsOf, type Report, type Run } from './record.ts'
 
 /**
  * Every minute, and every 15 s for the queues of the fast lane: measure each queue and its group,
@@ -83,20 +75,23 @@ async function gather(deps: Deps, fleet: Fleet, { look, memory, now }: Begun) {
   )
   const asked = new Set(drains.flatMap(({ drain }) => (drain && isAsked(drain) ? drain.group : [])))
   const mine = assignGroups(fleet, groups, whoseTurn(fleet, look, groups))
+  const outlooks = await readOutlooks(
+    deps,
+    mine.map(({ queue }) => queue.name),
+  )
   const outcomes = await each(mine, async (assigned) => {
     if ('problem' in assigned) throw new Error(assigned.problem)
     const { queue, group } = assigned
     const counts = await readCounts(deps, queueUrl(queue.sqs, group.arn))
     const remembered = rememberedOf(memory, queue)
     const draining = group.members.filter((member) => isDraining(member, leaving)).length
-    const outlook = noOutlook
     const snapshot = {
       counts,
       group,
       draining,
       asked: asked.has(group.name),
       hooked: true,
-      outlook,
+      ...outlookIn(outlooks, queue.name, now),
       remembered,
     }
     const asks = lowersWhileBusy(decide(queue, snapshot, now), group)
@@ -114,6 +109,17 @@ function whoseTurn(fleet: Fleet, { shard, of, fast }: Look, groups: readonly Gro
   const asked = groups.filter(({ name }) => fast.groups.includes(name))
   const names = new Set(asked.map((group) => queueOf(fleet, group)?.name))
   return (name: string) => isMine(name) && names.has(name)
+}
+
+/** Without an outlook a queue is sized by its last minutes: that is no reason to leave it alone. */
+function outlookIn(
+  { found, failed }: Awaited<ReturnType<typeof readOutlooks>>,
+  queue: string,
+  now: number,
+) {
+  if (failed.has(queue)) return { outlook: noOutlook, outlookNote: 'unread' } as const
+  const { outlook, note } = outlookFor(found.get(queue), now / 1_000)
+  return { outlook, outlookNote: note }
 }
 
 const lowersWhileBusy = (decision: Decision, group: Group) =>
@@ -200,7 +206,8 @@ async function record(
     await publish(deps, fleet.name, metrics, run.now)
   }
   if (failures.length === 0) return report
-  throw errorOf(failures, run.decided.length + run.superseded.length + unmeasured.length)
+  const queues = run.decided.length + run.superseded.length + unmeasured.length
+  throw errorOf('backlog', failures, queues)
 }
 
 const clients = {

@@ -1,13 +1,9 @@
 import type { Log } from '../../shared/aws.ts'
-import type { Outcome } from '../../shared/each.ts'
+import type { Failure } from '../../shared/failures.ts'
 import type { Dropped } from '../../shared/lanes.ts'
 import type { Look } from '../../shared/looks.ts'
 import type { Metric } from '../../shared/metrics.ts'
-import type { QueueConfig } from '../../shared/queue-config.ts'
 import type { Decided } from './decide.ts'
-
-/** What went wrong for one queue, and nobody else. */
-export type Failure = { readonly queue: string; readonly error: Error }
 
 /** What a run answers when it succeeds: what it saw and did, one line a queue. */
 export type Report = {
@@ -29,38 +25,6 @@ export type Run = {
   readonly superseded: readonly Decided[]
 }
 
-/** The items that failed, by queue, each with the step in its message and its cause kept. */
-export function failuresOf(
-  outcomes: readonly Outcome<{ readonly queue: QueueConfig }, unknown>[],
-  step: 'measure' | 'act',
-): Failure[] {
-  return outcomes.flatMap((outcome) => {
-    if (!('error' in outcome)) return []
-    const { error: cause, item } = outcome
-    const what = cause instanceof Error ? `${cause.name}: ${cause.message}` : String(cause)
-    return { queue: item.queue.name, error: new Error(`${step}: ${what}`, { cause }) }
-  })
-}
-
-/** One line a failure, as soon as it is known: what comes after may fail as a whole. */
-export function logFailures(log: Log, failures: readonly Failure[]): void {
-  for (const { queue, error } of failures) log.error('queue failed', { queue, error })
-}
-
-// The error reaches the failure destination together with its stack, which repeats it, and 256 KB
-// is the most that a topic takes. The log names every queue.
-const namedMax = 50
-
-/** One error for all that failed, naming the queues; the errors themselves are its parts. */
-export function errorOf(failures: readonly Failure[], queues: number): AggregateError {
-  const names = failures.slice(0, namedMax).map(({ queue, error }) => `${queue}: ${error.message}`)
-  if (failures.length > namedMax) names.push(`and ${failures.length - namedMax} more`)
-  return new AggregateError(
-    failures.map(({ error }) => error),
-    `backlog: ${failures.length} of ${queues} queues failed: ${names.join('; ')}`,
-  )
-}
-
 /** One structured line a queue; the same lines are the report. */
 export function logRun(log: Log, run: Run): Report {
   const decided = run.decided.map(reportOf)
@@ -72,7 +36,8 @@ export function logRun(log: Log, run: Run): Report {
   return { shard, of, superseded: isSuperseded, queues: [...decided, ...superseded] }
 }
 
-function reportOf({ queue, snapshot: { group, draining }, decision }: Decided): QueueReport {
+function reportOf({ queue, snapshot, decision }: Decided): QueueReport {
+  const { group, draining, outlookNote = null } = snapshot
   const { inService, pending, leaving, standby, unhealthy } = group.instances
   return {
     queue: queue.name,
@@ -84,6 +49,7 @@ function reportOf({ queue, snapshot: { group, draining }, decision }: Decided): 
     to: 'desired' in decision ? decision.desired : group.desired,
     ...(decision.kind === 'unreadable' ? { detail: decision.detail } : decision.measures),
     ...cutOf(decision),
+    outlook: outlookNote,
     ...{ inService, draining, pending, leaving, standby, unhealthy },
   }
 }

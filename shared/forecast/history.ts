@@ -8,6 +8,32 @@ export type History = {
   readonly counts: ArrayLike<number>
 }
 
+/** What was measured in each step from a moment on; no number where nothing was. */
+export type Measured = {
+  readonly from: number
+  readonly stepSeconds: number
+  readonly values: ArrayLike<number>
+}
+
+/**
+ * Arrivals a minute from sums over longer steps. Within a history a step without a value had no
+ * arrivals, for a queue that nobody touches for six hours is not measured; what was before the
+ * first value, nobody knows. Null where nothing was ever measured.
+ */
+export function historyOf({ from, stepSeconds, values }: Measured): History | null {
+  let first = 0
+  while (first < values.length && Number.isNaN(values[first] ?? Number.NaN)) first++
+  if (first === values.length) return null
+  const minutes = stepSeconds / 60
+  const counts = new Float64Array((values.length - first) * minutes)
+  for (let step = first; step < values.length; step++) {
+    const value = values[step] ?? Number.NaN
+    if (Number.isNaN(value)) continue
+    counts.fill(value / minutes, (step - first) * minutes, (step - first + 1) * minutes)
+  }
+  return { from: from + first * stepSeconds, counts }
+}
+
 const profileStepSeconds = 300
 // A profile is used for an hour and a while after, and its last hour tells the present level.
 const beforeSeconds = 3_900

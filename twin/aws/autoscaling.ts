@@ -8,6 +8,8 @@ import {
   DescribeAutoScalingGroupsCommand,
   DescribeAutoScalingInstancesCommand,
   DescribeLifecycleHooksCommand,
+  EnableMetricsCollectionCommand,
+  type EnableMetricsCollectionCommandInput,
   EnterStandbyCommand,
   ExitStandbyCommand,
   PutLifecycleHookCommand,
@@ -105,6 +107,7 @@ function apply(state: State, command: object): Applied {
   if (command instanceof CreateAutoScalingGroupCommand) return create(state, command.input)
   if (command instanceof DeleteAutoScalingGroupCommand) return remove(state, command.input)
   if (command instanceof PutScalingPolicyCommand) return putPolicy(state, command.input)
+  if (command instanceof EnableMetricsCollectionCommand) return publish(state, command.input)
   return applyToInstances(state, command)
 }
 
@@ -158,6 +161,7 @@ function create(state: State, input: CreateAutoScalingGroupCommandInput): Applie
     policies: new Map(),
     hooks: new Map(),
     capacityRebalance: input.CapacityRebalance ?? false,
+    publishes: false,
     protectsNew: input.NewInstancesProtectedFromScaleIn ?? false,
     warmupSeconds: input.DefaultInstanceWarmup ?? null,
     minSize,
@@ -171,6 +175,13 @@ function create(state: State, input: CreateAutoScalingGroupCommandInput): Applie
   group.desired = wanted
   const changes = settle(state.context, group)
   return answer({}, [{ kind: 'autoscaling.group', group: name }, ...changes])
+}
+
+function publish(state: State, input: EnableMetricsCollectionCommandInput): Applied {
+  const group = findGroup(state.groups, input.AutoScalingGroupName)
+  if (input.Granularity !== '1Minute') throw invalid('Valid Granularity values are: [1Minute]')
+  group.publishes = true
+  return answer({}, [{ kind: 'autoscaling.group', group: group.name }])
 }
 
 function setDesired(state: State, input: SetDesiredCapacityCommandInput): Applied {

@@ -70,6 +70,8 @@ export type Group = {
   /** Shown, and nothing more: the twin launches no replacement on a rebalance recommendation. */
   readonly capacityRebalance: boolean
   readonly protectsNew: boolean
+  /** Whether it publishes metrics of itself: off until they are asked for. */
+  publishes: boolean
   minSize: number
   maxSize: number
   desired: number

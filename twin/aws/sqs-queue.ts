@@ -40,6 +40,7 @@ export type Queue<T> = {
   inFlight: number
   delayed: number
   sent: number
+  deleted: number
   /** Told when a message becomes visible: an open long poll may take it. */
   onVisible: () => void
 }
@@ -63,6 +64,7 @@ export const createQueue = <T>(options: QueueOptions<T>): Queue<T> => ({
   inFlight: 0,
   delayed: 0,
   sent: 0,
+  deleted: 0,
   onVisible: () => {},
 })
 
@@ -149,6 +151,7 @@ export function remove<T>(queue: Queue<T>, { message, receipt }: Lease<T>): bool
   if (message.place === 'deleted' || message.receipt !== receipt) return false
   if (message.place === 'visible') queue.visible--
   else queue.inFlight--
+  queue.deleted++
   message.place = 'deleted'
   queue.messages.delete(message.id)
   return true

@@ -34,6 +34,8 @@ import { createQueue, type Queue } from './sqs-queue.ts'
 export type Sqs<T> = Service & {
   /** The queue of that name, for the world: its workers need no wire. Throws when there is none. */
   queue(name: string): Queue<T>
+  /** All of those, by name. */
+  readonly tasks: ReadonlyMap<string, Queue<T>>
   /**
    * Makes a queue whose messages are their text and no task of the world's: the control plane's
    * own. The attributes are CreateQueue's; its dead-letter queue is such a queue as well.
@@ -75,6 +77,7 @@ export function createSqs<T>(options: SqsOptions<T>): Sqs<T> {
     },
   }
   return {
+    tasks,
     queue(name) {
       const queue = tasks.get(name)
       if (!queue) throw new Error(`The twin has no queue ${name}`)

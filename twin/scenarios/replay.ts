@@ -23,7 +23,7 @@ const visibilitySecondsMax = 43_200
 
 /** Recorded traffic through one queue; what is before its days warms up and does not count. */
 export function replay(traffic: Traffic, settings: ReplaySettings): Scenario {
-  const { tasks, service, startAt, daysFrom } = traffic
+  const { tasks, service, startAt, daysFrom, historyPerMinute } = traffic
   const { promiseSeconds, slots, bootSeconds, min, max, spotPerHour } = settings
   const fleet = defineFleet({
     name: 'replay',
@@ -40,6 +40,8 @@ export function replay(traffic: Traffic, settings: ReplaySettings): Scenario {
       },
     },
   })
+  // The last of the history is simulated, and publishes its metrics itself.
+  const warmUpMinutes = Math.round((daysFrom - startAt) / 60_000)
   const visibilitySeconds = Math.ceil(service.maxSeconds) + visibilityMarginSeconds
   return {
     name: 'replay',
@@ -49,6 +51,7 @@ export function replay(traffic: Traffic, settings: ReplaySettings): Scenario {
     queue: () => ({
       rate: () => 0,
       recorded: tasks,
+      recordedPast: historyPerMinute.slice(0, historyPerMinute.length - warmUpMinutes),
       taskSeconds: service.meanSeconds,
       taskVariation: Math.sqrt(service.cv2),
       visibilitySeconds: Math.min(visibilitySeconds, visibilitySecondsMax),

@@ -129,9 +129,13 @@ function queueWorld(queue: QueueConfig): QueueWorld {
   }
 }
 
-/** The scenario from that hour of the local day on, with its groups at their smallest. */
-export const talk = (startHour = 0): Scenario => ({
+/**
+ * The scenario from that hour of the local day on, with its groups at their smallest; of so many
+ * days before AWS has metrics, for the forecasts.
+ */
+export const talk = (startHour = 0, pastDays = 0): Scenario => ({
   name: 'talk',
+  pastDays,
   startAt: midnight + startHour * hourMs,
   fleet,
   queue: queueWorld,

@@ -1,5 +1,6 @@
 import {
   CreateAutoScalingGroupCommand,
+  EnableMetricsCollectionCommand,
   PutScalingPolicyCommand,
 } from '@aws-sdk/client-auto-scaling'
 import { CreateQueueCommand } from '@aws-sdk/client-sqs'
@@ -15,6 +16,7 @@ import { type BoxFaults, createBoxes } from './boxes.ts'
 import { type Bus, type BusFaults, createBus } from './bus.ts'
 import { type Instances, type Machines, type SpotMarket, startInstances } from './instances.ts'
 import { createKeeper } from './keeper.ts'
+import { addPast } from './past.ts'
 import { addTerminateHook, createStack, type Stack } from './stack.ts'
 import { createTally, type Tally } from './tally.ts'
 import type { Task } from './task.ts'
@@ -25,6 +27,8 @@ export type QueueWorld = {
   readonly rate: Rate
   /** Tasks one by one; where they are given, nothing is drawn from rate and task time. */
   readonly recorded?: Recorded
+  /** Arrivals of the minutes before the first moment, oldest first. */
+  readonly recordedPast?: Float64Array
   /** How long a task runs: mean and coefficient of variation, log-normal. */
   readonly taskSeconds: number
   readonly taskVariation: number
@@ -44,6 +48,8 @@ export type Scenario = {
   readonly countedFrom?: number
   readonly fleet: Fleet
   readonly queue: (queue: QueueConfig) => QueueWorld
+  /** Days before the first moment of which AWS has metrics; without it there were none. */
+  readonly pastDays?: number
   readonly market: SpotMarket
   readonly faults?: Partial<WorldFaults>
 }
@@ -112,6 +118,7 @@ export function createWorld(scenario: Scenario, seed: number, drains: Drains = '
   const instances = startInstances(twin, { countedFrom, machines: byGroup, market, bus, boxes })
   for (const { queue, world } of worlds) {
     createGroup(twin, scenario.fleet, queue, world)
+    addPast(twin, { queue, world, group: groupName(queue.name) }, scenario.pastDays ?? 0)
     const make = makers.get(queue.sqs)
     const tally = tallies.get(queue.name)
     const draw = random(seed, `arrivals/${queue.name}`)
@@ -197,6 +204,11 @@ function createGroup(twin: Twin<Task>, fleet: Fleet, queue: QueueConfig, world: 
   })
   twin.emit(twin.autoscaling.apply(twin.engine.now, create).changes)
   addTerminateHook(twin, AutoScalingGroupName)
+  const metrics = new EnableMetricsCollectionCommand({
+    ...{ AutoScalingGroupName, Granularity: '1Minute' },
+    Metrics: ['GroupInServiceInstances'],
+  })
+  twin.emit(twin.autoscaling.apply(twin.engine.now, metrics).changes)
   if (queue.mode !== 'target-tracking') return
   const policy = new PutScalingPolicyCommand({
     AutoScalingGroupName,
