@@ -55,6 +55,15 @@ const fastLane = {
   },
 }
 const startsOfBacklog = lanesOf(fleet).includes('fast') ? [...everyMinute, fastLane] : everyMinute
+// A run that failed is tried again: what it has written it finds fresh, and does only the rest.
+const everyHour = everyMinute.map(({ eventBridge: { input, deadLetterQueueArn } }) => ({
+  eventBridge: {
+    schedule: 'rate(1 hour)',
+    input,
+    retryPolicy: { maximumRetryAttempts: 2, maximumEventAge: 1800 },
+    deadLetterQueueArn,
+  },
+}))
 
 // The same for drain, by way of its queue: what EventBridge could not deliver is kept as well.
 const toDrain = { Arn: { 'Fn::GetAtt': ['DrainQueue', 'Arn'] }, Id: 'drain' }
@@ -114,6 +123,7 @@ module.exports = async ({ resolveVariable }) => {
     taggedGroups,
     taggedInstances,
     startsOfBacklog,
+    everyHour,
     drainRules,
     drainRuleArns: drainRuleArns(drainRules),
   }

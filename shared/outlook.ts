@@ -9,7 +9,7 @@ import { chunks } from './timer.ts'
  * What the forecast function knows of a queue beyond the moment, kept in the state table as
  * `outlook#<queue>`: written each hour by that function, read each minute by backlog. One item a
  * queue, so that what is wrong with one is that queue's alone and a queue that changes its shard
- * takes it along. An item is one to two kilobytes of text: less than DynamoDB's smallest unit of
+ * takes it along. An item is some two kilobytes of text: within the four of DynamoDB's unit of
  * reading, which packing could not make cheaper, and a person can read it.
  */
 

@@ -23,6 +23,7 @@ import {
   whatExists,
   workingCopy,
 } from './deployed.ts'
+import { scheduled } from './deployed-schedules.ts'
 import { describeWithMoto } from './moto.ts'
 
 const templates = ['update', 'create'].map(
@@ -35,25 +36,6 @@ const childMilliseconds = 90_000
 type Template = {
   readonly Resources: Record<string, { readonly Type: string; readonly Properties: object }>
 }
-
-type Tick = { readonly shard: number; readonly of: number }
-const everyMinute = (input: Tick) => ({
-  ...{ every: 'rate(1 minute)', pattern: null, state: 'ENABLED', input },
-  undelivered: 'talk-prod-undelivered',
-})
-/** What a shard's minute starts: a sweep of the backlog, and a look at all drains. */
-const ticks = (input: Tick) => [
-  {
-    ...everyMinute(input),
-    target: 'lambda:us-east-1:123456789012:function:talk-prod-backlog',
-    retryPolicy: { MaximumRetryAttempts: 0, MaximumEventAgeInSeconds: 60 },
-  },
-  {
-    ...everyMinute(input),
-    target: 'sqs:us-east-1:123456789012:talk-prod-drain',
-    retryPolicy: { MaximumEventAgeInSeconds: 60 },
-  },
-]
 
 /** A batch of drain's, from a sample or with another instance in the sample's place. */
 const sample = (name: string): string => readFileSync(`events/drain-${name}.json`, 'utf8')
@@ -111,18 +93,23 @@ describeWithMoto('deployed to an AWS that nobody here wrote', (moto) => {
       ...{ ...both, Handler: 'functions/drain/handler.handler', Timeout: 15 },
       Environment: { Variables: { ...variables, CELERIAC_TIMER_QUEUE: 'talk-prod-timer' } },
     })
+    expect(await deployedFunction(moto, 'forecast')).toEqual({
+      ...{ Runtime: 'nodejs24.x', MemorySize: 1_769 },
+      ...{ Handler: 'functions/forecast/handler.handler', Timeout: 600 },
+      Environment: { Variables: variables },
+    })
     expect(await whatExists(moto)).toEqual({
-      functions: ['talk-prod-backlog', 'talk-prod-drain'],
+      functions: ['talk-prod-backlog', 'talk-prod-drain', 'talk-prod-forecast'],
       rules: [
         ...drainRules('talk-prod-drain').map(({ name }) => `talk-prod-Drain${name}`),
-        ...['talk-prod-DrainSweep0', 'talk-prod-backlog-rule-1'],
+        ...['talk-prod-DrainSweep0', 'talk-prod-backlog-rule-1', 'talk-prod-forecast-rule-1'],
       ].sort(),
       tables: ['talk-prod-state'],
-      logGroups: ['backlog', 'drain'].map((name) => ({
+      logGroups: ['backlog', 'drain', 'forecast'].map((name) => ({
         ...{ name: `/aws/lambda/talk-prod-${name}`, days: 30 },
       })),
       queues: ['drain', 'fast', 'timer', 'undelivered'].map((name) => `talk-prod-${name}`),
-      roles: 2,
+      roles: 3,
       buckets: 1,
       stacks: ['talk-prod'],
       documents: ['talk-prod-drain'],
@@ -157,7 +144,7 @@ describeWithMoto('deployed to an AWS that nobody here wrote', (moto) => {
 
   it('each kind of event has one rule, which hands it to the queue of drain', async () => {
     const rules = await deployedRules(moto)
-    expect(await schedules(moto)).toEqual(ticks({ shard: 0, of: 1 }))
+    expect(await schedules(moto)).toEqual(scheduled({ shard: 0, of: 1 }))
     const kinds = rules.filter(({ every }) => every === null)
     expect(kinds).toEqual(
       drainRules('talk-prod-drain').map(({ pattern, ageSeconds }) => ({
@@ -221,12 +208,14 @@ describeWithMoto('deployed to an AWS that nobody here wrote', (moto) => {
     expect(rules).toHaveLength(drainRules('talk-prod-drain').length + 1)
     const arns = rules.map((id) => ({ 'Fn::GetAtt': [id, 'Arn'] }))
     const ofDrain = { Condition: { ArnEquals: { 'aws:SourceArn': arns } } }
-    const named = { 'Fn::Sub': expect.stringMatching(/:rule\/talk-prod-backlog-\*$/) }
-    const ofBacklog = { Condition: { ArnLike: { 'aws:SourceArn': named } } }
+    const named = ['backlog', 'forecast'].map((name) => ({
+      'Fn::Sub': expect.stringMatching(new RegExp(`:rule/talk-prod-${name}-\\*$`)),
+    }))
+    const ofSchedules = { Condition: { ArnLike: { 'aws:SourceArn': named } } }
     expect(propertiesOf('AWS::SQS::QueuePolicy')).toMatchObject([
       {
         Queues: [{ Ref: 'UndeliveredQueue' }],
-        PolicyDocument: { Statement: [ofBacklog, ofDrain] },
+        PolicyDocument: { Statement: [ofSchedules, ofDrain] },
       },
       { Queues: [{ Ref: 'DrainQueue' }], PolicyDocument: { Statement: [ofDrain] } },
     ])
@@ -243,15 +232,25 @@ describeWithMoto('deployed to an AWS that nobody here wrote', (moto) => {
     ])
   })
 
-  it('both run on arm64, and a failed sweep is not repeated: its event goes to the topic', () => {
+  it('all run on arm64, and a failed sweep is not repeated: its event goes to the topic', () => {
     // moto drops these, so the template is what there is to look at.
     const functions = propertiesOf('AWS::Lambda::Function')
-    expect(functions).toMatchObject(['arm64', 'arm64'].map((one) => ({ Architectures: [one] })))
+    expect(functions).toMatchObject(
+      Array(3)
+        .fill('arm64')
+        .map((one) => ({ Architectures: [one] })),
+    )
     for (const one of functions) expect(one).not.toHaveProperty('ReservedConcurrentExecutions')
     expect(propertiesOf('AWS::Lambda::EventInvokeConfig')).toMatchObject([
       {
         MaximumRetryAttempts: 0,
         MaximumEventAgeInSeconds: 60,
+        DestinationConfig: { OnFailure: { Destination: { Ref: 'FailuresTopic' } } },
+      },
+      // A forecast is: it finds fresh what it has written.
+      {
+        MaximumRetryAttempts: 2,
+        MaximumEventAgeInSeconds: 1_800,
         DestinationConfig: { OnFailure: { Destination: { Ref: 'FailuresTopic' } } },
       },
     ])
@@ -293,6 +292,7 @@ describeWithMoto('deployed to an AWS that nobody here wrote', (moto) => {
       'sqs:ReceiveMessage': arn.queue('talk-prod-fast'),
       'sqs:SendMessage': [arn.queue('talk-prod-fast'), arn.queue('talk-prod-drain')],
       'cloudwatch:PutMetricData': '*',
+      'dynamodb:BatchGetItem': arn.table,
       'dynamodb:GetItem': arn.table,
       'dynamodb:PutItem': arn.table,
       'dynamodb:Query': arn.index,
@@ -303,9 +303,28 @@ describeWithMoto('deployed to an AWS that nobody here wrote', (moto) => {
     expect(policy.conditions).toEqual({
       'autoscaling:SetDesiredCapacity': taggedGroup,
       'cloudwatch:PutMetricData': ownMetrics,
+      'dynamodb:BatchGetItem': itemsOf('outlook#*'),
       'dynamodb:GetItem': itemsOf('backlog#*'),
       'dynamodb:PutItem': itemsOf('backlog#*'),
       'dynamodb:Query': activeDrains,
+    })
+  })
+
+  it('the role of forecast reads metrics and groups, and writes outlooks alone', async () => {
+    const policy = await rolePolicy(moto, 'forecast')
+    expect(policy.effects).toEqual(['Allow'])
+    expect(policy.allowed).toEqual({
+      'autoscaling:DescribeAutoScalingGroups': '*',
+      'cloudwatch:GetMetricData': '*',
+      'dynamodb:BatchGetItem': arn.table,
+      'dynamodb:PutItem': arn.table,
+      'logs:CreateLogStream': arn.log('forecast'),
+      'logs:PutLogEvents': arn.log('forecast'),
+      'sns:Publish': 'arn:aws:sns:us-east-1:123456789012:talk-prod-failures',
+    })
+    expect(policy.conditions).toEqual({
+      'dynamodb:BatchGetItem': itemsOf('outlook#*'),
+      'dynamodb:PutItem': itemsOf('outlook#*'),
     })
   })
 
@@ -397,6 +416,12 @@ describeWithMoto('deployed to an AWS that nobody here wrote', (moto) => {
     expect(await desiredOf(moto)).toEqual(before)
   })
 
+  it('a forecast of queues of which CloudWatch has nothing says so', async () => {
+    const { code, output } = await invokeLocal('schedule.json', 'forecast')
+    expect(code).toBe(0)
+    expect(output.match(/"message":"forecast".*"reason":"no-history"/g)).toHaveLength(70)
+  })
+
   it('a Spot notice of a stranger changes nothing', async () => {
     const { code, output } = await invokeLocal('drain-spot.json', 'drain')
     expect(code).toBe(0)
@@ -452,9 +477,8 @@ describeWithMoto('deployed to an AWS that nobody here wrote', (moto) => {
       'Warning: queues.meeting-join.startWithin:',
       'Warning: queues.video.group:',
     ])
-    // The sweeps of the backlog first, then the looks at drains.
-    const ofShards = (which: number) => [0, 1].map((shard) => ticks({ shard, of: 2 })[which])
-    expect(await schedules(moto)).toEqual([...ofShards(0), ...ofShards(1)])
+    const shards = [0, 1].map((shard) => ({ shard, of: 2 }))
+    expect(await schedules(moto)).toEqual(scheduled(...shards))
     // moto leaves the reservation and the role as they were: the template again.
     const [backlog, drain] = propertiesOf('AWS::Lambda::Function')
     expect(backlog).toMatchObject({ ReservedConcurrentExecutions: 2 })

@@ -45,6 +45,16 @@ import type { Moto } from './moto.ts'
 /** What every name that is deployed begins with: the fleet's name and the stage. */
 export const prefix = 'talk-prod'
 
+/** A working copy of its own, so that its `.serverless` and a changed fleet are nobody else's. */
+export function workingCopy() {
+  const folder = mkdtempSync(join(tmpdir(), 'celeriac-deploy-'))
+  const files = ['serverless.yml', 'serverless.fleet.cjs', 'serverless.esbuild.cjs', 'package.json']
+  for (const name of [...files, 'fleet.config.ts', 'functions', 'shared', 'events', 'worker'])
+    cpSync(name, join(folder, name), { recursive: true })
+  symlinkSync(resolve('node_modules'), join(folder, 'node_modules'))
+  return folder
+}
+
 export type Ended = { readonly code: number | string; readonly output: string }
 
 /** A child process to its end; `code` is a word where it could not be started or was killed. */
@@ -220,7 +230,7 @@ type Statement = {
 }
 
 /** The policy of a function's role: its text, and by action what it allows and when. */
-export async function rolePolicy(moto: Moto, name: 'backlog' | 'drain') {
+export async function rolePolicy(moto: Moto, name: 'backlog' | 'drain' | 'forecast') {
   const roles = await stackIds(moto, 'AWS::IAM::Role')
   const RoleName = roles.find((role) => role?.toLowerCase().includes(`-${name}role`))
   const { PolicyDocument = '' } = await new IAMClient(moto.client).send(

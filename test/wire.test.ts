@@ -285,6 +285,7 @@ describe('pages and batches', () => {
     const { rig, names, fleet } = await many(250, [])
     expect((await run(rig, fleet)).error).toBeNull()
     expect(Object.fromEntries(rig.stub.calls)).toEqual({
+      BatchGetItem: 3,
       DescribeAutoScalingGroups: 3,
       GetItem: 1,
       GetQueueAttributes: 250,

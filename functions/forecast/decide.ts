@@ -52,29 +52,28 @@ const rehearsalsLeast = 10
 export const rehearsalsMax = (queues: number) =>
   Math.max(rehearsalsLeast, Math.ceil(queues / runsForAll))
 
-/** What is to be done for each: the forecasts first, for a rehearsal is a second's work. */
+/** What is to be done for each: the forecasts first, then the most urgent of the rehearsals. */
 export function plan(known: readonly Known[], now: number): Task[] {
   const tasks = known.map((one) => taskOf(one, now))
   const due = tasks.filter(({ kind }) => kind === 'rehearse').sort(byUrgency)
-  const later = new Set(due.slice(rehearsalsMax(known.length)))
-  const kept = tasks.map((task): Task => {
-    if (!later.has(task)) return task
-    return isFresh(task.reading, now) ? { ...task, kind: 'fresh' } : { ...task, kind: 'forecast' }
-  })
-  const rank = { fresh: 0, forecast: 1, rehearse: 2 }
-  return kept.sort((a, b) => rank[a.kind] - rank[b.kind])
+  const most = rehearsalsMax(known.length)
+  return [
+    ...tasks.filter(({ kind }) => kind !== 'rehearse'),
+    ...due.slice(most).map((task): Task => ({ ...task, kind: unlessFresh(task.reading, now) })),
+    ...due.slice(0, most),
+  ]
 }
 
 function taskOf(known: Known, now: number): Task {
   const due = dueOf(known, now)
   if (due) return { ...known, kind: 'rehearse', due }
-  return { ...known, kind: isFresh(known.reading, now) ? 'fresh' : 'forecast', due }
+  return { ...known, kind: unlessFresh(known.reading, now), due }
 }
 
 const isKept = (reading: OutlookReading) => reading !== null && reading !== 'unreadable'
 
-const isFresh = (reading: OutlookReading, now: number) =>
-  isKept(reading) && now - reading.at < freshSeconds
+const unlessFresh = (reading: OutlookReading, now: number) =>
+  isKept(reading) && now - reading.at < freshSeconds ? 'fresh' : 'forecast'
 
 /** Those that have nothing yet, then those whose outcome is for something else, then the oldest. */
 function byUrgency(a: Task, b: Task): number {
