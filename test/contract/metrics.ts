@@ -29,6 +29,11 @@ const get = (aws: Aws, name: string, stats: string[], Period = 60) =>
     ({ MetricDataResults }) => MetricDataResults?.map(({ Id, Values }) => `${Id} ${Values}`),
   )
 
+const queryOf = (Id: string) => ({
+  Id,
+  MetricStat: { Metric: { Namespace: 'Contract', MetricName: 'any' }, Period: 60, Stat: 'Sum' },
+})
+
 const statistics = ['Average', 'Sum', 'Minimum', 'Maximum', 'SampleCount']
 
 export const metricRows: Row[] = [
@@ -68,5 +73,33 @@ export const metricRows: Row[] = [
       answers: 'done',
       awsSays: 'namespaces that begin with AWS/ are reserved',
     },
+  },
+  {
+    name: 'values that end before they begin',
+    calls: (aws) =>
+      outcome(
+        aws.cloudwatch.send(
+          new GetMetricDataCommand({
+            ...{ StartTime: at, EndTime: new Date(at.getTime() - 60_000) },
+            MetricDataQueries: [queryOf('a')],
+          }),
+        ),
+        done,
+      ),
+    expected: 'ValidationError',
+  },
+  {
+    name: 'two queries of one id',
+    calls: (aws) =>
+      outcome(
+        aws.cloudwatch.send(
+          new GetMetricDataCommand({
+            ...{ StartTime: at, EndTime: new Date(at.getTime() + 60_000) },
+            MetricDataQueries: [queryOf('a'), queryOf('a')],
+          }),
+        ),
+        done,
+      ),
+    expected: 'ValidationError',
   },
 ]

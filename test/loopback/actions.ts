@@ -10,7 +10,7 @@ import {
   SetDesiredCapacityCommand,
   TerminateInstanceInAutoScalingGroupCommand,
 } from '@aws-sdk/client-auto-scaling'
-import { PutMetricDataCommand } from '@aws-sdk/client-cloudwatch'
+import { GetMetricDataCommand, PutMetricDataCommand } from '@aws-sdk/client-cloudwatch'
 import {
   BatchGetItemCommand,
   GetItemCommand,
@@ -292,11 +292,35 @@ function putMetricData(cloud: Cloud, input: unknown): object {
   return answer
 }
 
+const seconds = z.pipe(
+  z.number(),
+  z.transform((value) => new Date(value * 1_000)),
+)
+const metricQuery = z.strictObject({
+  Id: text,
+  MetricStat: z.strictObject({
+    Metric: z.strictObject({
+      ...{ Namespace: text, MetricName: text },
+      Dimensions: z.array(z.strictObject({ Name: text, Value: text })),
+    }),
+    ...{ Period: z.int(), Stat: text },
+  }),
+})
+const getMetricData = passed(
+  'monitoring',
+  z.strictObject({
+    MetricDataQueries: z.array(metricQuery),
+    ...{ StartTime: seconds, EndTime: seconds, ScanBy: z.literal('TimestampAscending') },
+    NextToken: z.optional(text),
+  }),
+  (input) => new GetMetricDataCommand(input),
+)
+
 /** Everything that can be asked for, by service. Whatever else is, is refused. */
 export const actions: Readonly<Record<Service, Readonly<Record<string, Action>>>> = {
   autoscaling,
   sqs,
   dynamodb,
   ssm,
-  monitoring: { PutMetricData: putMetricData },
+  monitoring: { GetMetricData: getMetricData, PutMetricData: putMetricData },
 }

@@ -70,6 +70,8 @@ export function createCloud(table: string) {
     ssm,
     /** What drain is told. */
     notices: sqs.createTextQueue({ QueueName: drainName }),
+    /** What AWS's services publish, which here a test does. */
+    vended: cloudwatch.vended,
     /** What drain's timers are. */
     timers: sqs.createTextQueue({ QueueName: timerQueue }),
     /** Looks at the fast lane that were asked for. */
