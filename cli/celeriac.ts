@@ -4,6 +4,8 @@ import { parseDuration } from '../shared/duration.ts'
 import { addBench } from './bench-command.ts'
 import { check } from './check.ts'
 import { couldNotRun, doctor, doctorHelp } from './doctor.ts'
+import { addExplain } from './explain.ts'
+import { addExportHistory } from './export-history.ts'
 import { invoke } from './invoke.ts'
 import { addShadow } from './shadow.ts'
 import { addSimulate } from './simulate-command.ts'
@@ -42,7 +44,7 @@ program
 program
   .command('invoke')
   .description('run a function once on the twin: an embedded AWS in mid-morning, no account needed')
-  .argument('<function>', 'the name of the function: backlog or drain')
+  .argument('<function>', 'the name of the function: backlog, drain or forecast')
   .requiredOption(
     '--event <file>',
     'the event, such as events/schedule.json or events/drain-spot.json',
@@ -53,6 +55,8 @@ program
 
 addSimulate(program)
 addBench(program)
+addExplain(program, wholeNumber)
+addExportHistory(program)
 
 program
   .command('doctor')

@@ -7,6 +7,7 @@ import { warmUp } from '../twin/run.ts'
 import { talk } from '../twin/scenarios/talk.ts'
 import { short, table } from './format.ts'
 import { invokeDrain } from './invoke-drain.ts'
+import { invokeForecast } from './invoke-forecast.ts'
 
 type Options = { readonly event: string; readonly seed: number; readonly json?: true }
 
@@ -16,11 +17,15 @@ const warmUpMinutes = 30
 
 /** Runs a function once, with that event, on a twin of the example's fleet. */
 export async function invoke(name: string, { event, seed, json }: Options): Promise<void> {
-  if (name !== 'backlog' && name !== 'drain') {
-    throw new Error(`There is no function ${name}; there are backlog and drain`)
+  if (name !== 'backlog' && name !== 'drain' && name !== 'forecast') {
+    throw new Error(`There is no function ${name}; there are backlog, drain and forecast`)
   }
   const input = await readEvent(event)
   const parsed = name === 'drain' ? parseBatch(input) : parseTick(input)
+  if (name === 'forecast' && !('Records' in parsed)) {
+    console.log(await invokeForecast(parsed, seed, json === true))
+    return
+  }
   const world = await warmUp(talk(startHour), seed, warmUpMinutes)
   if ('Records' in parsed) {
     console.log(await invokeDrain(world, parsed, json === true))
