@@ -284,7 +284,8 @@ describe('the outlook', () => {
     const { reason, outlook } = decide(seenOf({}), now)
     expect(reason).toBe('forecast')
     expect(Object.keys(outlook.profiles)).toHaveLength(6)
-    expect(outlook.profiles['a day ago']?.counts.every((count) => count === 5)).toBe(true)
+    const counts = Array.from(outlook.profiles['a day ago']?.counts ?? [])
+    expect(counts.every((count) => count === 5)).toBe(true)
     expect(outlook).toMatchObject({ at: now, rehearsal: null, service: { seconds: 20 } })
   })
   it('of three days has the seasons that fit', () => {

@@ -81,7 +81,7 @@ describe('a forecast over the wire', () => {
     const { report } = await run(rig, ['a'])
     expect(report?.queues).toMatchObject([{ queue: 'a', written: 'superseded' }])
     const { found } = await readOutlooks(rig.deps, ['a'])
-    expect(found.get('a')).toMatchObject({ version: 1 })
+    expect(found.get('a')).toMatchObject({ rehearsal: null })
   })
 })
 

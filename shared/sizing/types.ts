@@ -66,7 +66,7 @@ export const firstConstants: Constants = {
 export type Profile = {
   readonly from: number
   readonly stepSeconds: number
-  readonly counts: readonly number[]
+  readonly counts: ArrayLike<number>
 }
 
 /** What is known of a queue beyond the moment; renewed each hour, its constants each day. */
