@@ -3,8 +3,7 @@ import { GetQueueUrlCommand } from '@aws-sdk/client-sqs'
 import { type Command, InvalidArgumentError } from 'commander'
 import { isAwsError } from '../shared/aws.ts'
 import type { Fleet } from '../shared/queue-config.ts'
-import { queueName } from '../shared/queues.ts'
-import { readSeries, type Series, type Wanted } from '../shared/series.ts'
+import { queueName, readSeries, type Series, type Wanted } from '../shared/series.ts'
 import { openAccount } from './place.ts'
 
 type Options = {

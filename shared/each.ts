@@ -30,3 +30,9 @@ export async function each<T, R>(
     return { item, error: result?.reason }
   })
 }
+
+/** The list in parts of that size. */
+export const chunks = <T>(list: readonly T[], size: number): T[][] =>
+  Array.from({ length: Math.ceil(list.length / size) }, (_, index) =>
+    list.slice(index * size, (index + 1) * size),
+  )

@@ -1,17 +1,16 @@
 import { type AttributeValue, BatchGetItemCommand, PutItemCommand } from '@aws-sdk/client-dynamodb'
 import * as z from 'zod/mini'
 import { type Deps, isAwsError } from './aws.ts'
-import { each } from './each.ts'
+import { chunks, each } from './each.ts'
 import { noOutlook, type Outlook } from './sizing/types.ts'
-import { chunks } from './timer.ts'
 
 /**
  * What the forecast function knows of a queue beyond the moment, kept in the state table as
  * `outlook#<queue>`: written each hour by that function, read each minute by backlog. One item a
  * queue, so that what is wrong with one is that queue's alone and a queue that changes its shard
- * takes it along. The profiles are packed as numbers of four bytes, for a sweep reads two hundred of
- * each of its queues and would else spend most of its time on their text; what is left is text that
- * a person can read. Together they are a kilobyte, of the four that DynamoDB counts a read in.
+ * takes it along. Profiles are packed, four bytes a number, for a sweep reads two hundred of each
+ * queue and would else spend most of its time on their text; what is left a person can read.
+ * Together they are some two kilobytes, of the four that DynamoDB counts a read in.
  */
 
 const constants = z.object({

@@ -54,6 +54,3 @@ export function queueUrl(sqs: string, groupArn: string): string {
   const suffix = partition === 'aws-cn' ? 'amazonaws.com.cn' : 'amazonaws.com'
   return `https://sqs.${region}.${suffix}/${account}/${sqs}`
 }
-
-/** The name by which CloudWatch knows a queue that is given by its name or its URL. */
-export const queueName = (sqs: string) => sqs.slice(sqs.lastIndexOf('/') + 1)

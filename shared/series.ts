@@ -117,3 +117,6 @@ const queryOf = (
     Stat: statistic,
   },
 })
+
+/** The name by which CloudWatch knows a queue that is given by its name or its URL. */
+export const queueName = (sqs: string) => sqs.slice(sqs.lastIndexOf('/') + 1)

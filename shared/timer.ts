@@ -1,5 +1,6 @@
 import { SendMessageBatchCommand } from '@aws-sdk/client-sqs'
 import type { DrainDeps } from './aws.ts'
+import { chunks } from './each.ts'
 import { queueUrl } from './queues.ts'
 
 /** "Look at this instance again then": delayed messages, for no function sleeps. */
@@ -44,9 +45,3 @@ export async function startTimers(
     if (refused) throw new Error(`SQS refused a timer: ${refused.Code}: ${refused.Message}`)
   }
 }
-
-/** The list in parts of that size. */
-export const chunks = <T>(list: readonly T[], size: number): T[][] =>
-  Array.from({ length: Math.ceil(list.length / size) }, (_, index) =>
-    list.slice(index * size, (index + 1) * size),
-  )

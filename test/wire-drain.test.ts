@@ -3,8 +3,8 @@ import {
   SetDesiredCapacityCommand,
 } from '@aws-sdk/client-auto-scaling'
 import { afterAll, describe, expect, it } from 'vitest'
+import { chunks } from '../shared/each.ts'
 import { checkFleet, defineFleet } from '../shared/queue-config.ts'
-import { chunks } from '../shared/timer.ts'
 import { addGroup, drainName, membersOf, type Sizes } from './loopback/cloud.ts'
 import {
   comeBack,

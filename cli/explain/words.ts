@@ -15,8 +15,8 @@ function head({ queue, group, mode, promise }: Explanation): string {
   const { startWithinSeconds, bootSeconds, slots, min, max } = promise
   const slot = slots === 1 ? '1 slot' : `${slots} slots`
   return (
-    `${queue}: a task starts within ${seconds(startWithinSeconds)}; group ${group}, mode ${mode}, ` +
-    `${min} to ${max} instances of ${slot}, up in ${seconds(bootSeconds)}.`
+    `${queue}: a task starts within ${seconds(startWithinSeconds)}; group ${group}, ` +
+    `mode ${mode}, ${min} to ${max} instances of ${slot}, up in ${seconds(bootSeconds)}.`
   )
 }
 
@@ -32,7 +32,8 @@ function now({
 }: Explanation) {
   const { inService, pending, draining, desired } = instances
   const waits = counts
-    ? `${whole(counts.visible)} wait, ${whole(counts.notVisible)} in flight, ${counts.delayed} delayed`
+    ? `${whole(counts.visible)} wait, ${whole(counts.notVisible)} in flight, ` +
+      `${whole(counts.delayed)} delayed`
     : 'SQS did not say what waits'
   const looked = lastLook
     ? `The last sweep was ${seconds(lastLook.secondsAgo)} ago.`
@@ -90,14 +91,14 @@ function forecast({ forecast, at }: Explanation): string {
 function constants({ constants, rehearsal, at }: Explanation): string {
   const { spend, margin, release, holdSeconds, grace } = constants
   const from = rehearsal
-    ? `  Rehearsed ${ago(at - rehearsal.at)} on its last days, ${rehearsal.tried} sets: these kept ` +
-      `${percent(rehearsal.outcome.kept)} of the tasks in time with ` +
+    ? `  Rehearsed ${ago(at - rehearsal.at)} on its last days, ${rehearsal.tried} sets: ` +
+      `these kept ${percent(rehearsal.outcome.kept)} of the tasks in time with ` +
       `${short(rehearsal.outcome.instanceHours)} instance-hours.`
     : '  The first ones: nothing was rehearsed yet, which needs two days of arrivals.'
   return [
     from,
-    `  Spends ${percent(spend)} of the promise on waiting; provides for ${short(margin)} standard ` +
-      `deviations of the forecast's error; a waiting task has a slot within ` +
+    `  Spends ${percent(spend)} of the promise on waiting; provides for ${short(margin)} ` +
+      `standard deviations of the forecast's error; a waiting task has a slot within ` +
       `${percent(grace)} of the promise.`,
     `  Removes what is not wanted with ${percent(release * spend)} spent either, and was not for ` +
       `${seconds(holdSeconds)}.`,

@@ -1,10 +1,9 @@
 import type { DrainDeps } from '../../shared/aws.ts'
 import { instancesPerCommand, type Order, sendOrder } from '../../shared/commands.ts'
 import type { Drain } from '../../shared/drains.ts'
-import { each, type Outcome } from '../../shared/each.ts'
+import { chunks, each, type Outcome } from '../../shared/each.ts'
 import { complete, extend, setAside, takeBack, terminate } from '../../shared/lifecycle.ts'
 import type { QueueConfig } from '../../shared/queue-config.ts'
-import { chunks } from '../../shared/timer.ts'
 import { deadlineStepSeconds, type Step } from './decide.ts'
 
 /** A drain whose steps this run has claimed by writing them down. */

@@ -39,8 +39,8 @@ export type Task = Known & {
   readonly due: Due | null
 }
 
-// Half of the schedule's hour: a run that is repeated finds what it has written, and the next hour's
-// does not, however early it comes.
+// Half of the schedule's hour: a run that is repeated finds what it has written, and the next
+// hour's does not, however early it comes.
 const freshSeconds = hourSeconds / 2
 
 // All within six hours of a deployment, each day's within its own hour; of a thousand queues 167 at

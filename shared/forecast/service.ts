@@ -34,8 +34,8 @@ const presentSeconds = 3_600
 /**
  * In flight is what runs, what was prefetched, what waits for a countdown and what a dead worker
  * left: never more runs than there are slots. Where the group publishes how many instances it had,
- * that is the limit of each step. Where it does not, only steps count in which no more was in flight
- * than the slots of now can run; if that leaves little, nothing is known.
+ * that is the limit of each step. Where it does not, only steps count in which no more was in
+ * flight than the slots of now can run; if that leaves little, nothing is known.
  */
 export function serviceTime(inputs: ServiceInputs): ServiceTime {
   const { notVisible, deleted, inService, slotsPerInstance, inServiceNow } = inputs
