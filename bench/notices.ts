@@ -114,7 +114,7 @@ async function measureStorm(
   { size, repetitions }: Storm,
 ): Promise<Line[]> {
   const { systemClock } = await import('../shared/aws.ts')
-  const { chunks } = await import('../shared/timer.ts')
+  const { chunks } = await import('../shared/each.ts')
   const total = stormSize.groups * stormSize.instances
   const functions = await startFunctions(Math.min(Math.ceil(total / size), concurrencyMax), env)
   const times: number[] = []
