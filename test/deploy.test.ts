@@ -502,6 +502,6 @@ describe('serverless.yml', () => {
     const lines = readFileSync('serverless.yml', 'utf8').split('\n')
     const stars = lines.flatMap((line, at) => (/Resource: ['"]?\*/.test(line) ? at : []))
     expect(stars.map((at) => lines[at - 1]?.trim()[0])).toEqual(stars.map(() => '#'))
-    expect(stars).toHaveLength(4)
+    expect(stars).toHaveLength(5)
   })
 })
