@@ -120,6 +120,26 @@ describe('whatever is seen', () => {
     )
   })
 
+  it('what goes is not asked back by a look at what is left', () => {
+    const busy = situation.map((s) => ({
+      ...s,
+      workload: { ...s.workload, min: 0, max: 10_000 },
+      looks: s.looks.map((one) => ({ ...one, pending: 0, draining: 0, doomed: 0 })),
+    }))
+    fc.assert(
+      fc.property(busy, (s) => {
+        const whole = s.looks.map((one) => ({ ...one, desired: one.inService ?? 0 }))
+        const { step, sensed } = told({ ...s, looks: whole })
+        const { inService = 0 } = sensed
+        if (step.desired >= inService) return
+        const now = (s.looks.length - 1) * s.workload.tickSeconds
+        const left = { ...sensed, now, inService: step.desired, desired: step.desired }
+        const again = told({ ...s, looks: [...whole, { ...left, sent: 0, deleted: 0 }] })
+        expect(again.step.desired).toBeLessThanOrEqual(step.desired)
+      }),
+    )
+  })
+
   it('what was decided is decided again when the look comes twice', () => {
     fc.assert(
       fc.property(situation, (s) => {

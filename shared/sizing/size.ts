@@ -47,7 +47,32 @@ export function size(
   const held = Math.max(constants.holdSeconds, booting)
   const needs = remember(before, now, Math.max(kept, least), held)
   const keep = needs[0]?.instances ?? least
-  return { instances: Math.max(least, Math.min(have, keep)), least, keep, needs }
+  const wanted = Math.max(least, Math.min(have, keep))
+  return { instances: lasting(rule, wanted, have), least, keep, needs }
+}
+
+/**
+ * What goes must not be asked back by the next look: with fewer at work what waits may be late, or
+ * lack a slot. Those are kept that it would ask for.
+ */
+function lasting(rule: Rule, wanted: number, have: number): number {
+  let instances = wanted
+  while (instances < have) {
+    const again = Math.min(have, launched(withOnly(rule, instances)))
+    if (again <= instances) return instances
+    instances = again
+  }
+  return instances
+}
+
+/** The same look at a smaller group: those that boot are the last to go. */
+function withOnly(rule: Rule, instances: number): Rule {
+  const { picture, workload } = rule
+  const booting = Math.min(picture.capacity.booting, instances)
+  const working = instances - booting
+  const running = Math.min(picture.running, working * workload.slots)
+  const capacity = { ...picture.capacity, booting, working, running }
+  return { ...rule, picture: { ...picture, capacity, running } }
 }
 
 // Boots differ: nearly all are over by this much of their mean.
