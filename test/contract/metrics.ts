@@ -87,6 +87,10 @@ export const metricRows: Row[] = [
         done,
       ),
     expected: 'ValidationError',
+    moto: {
+      answers: 'ValidationException',
+      awsSays: 'ValidationError, the common error of the Query API; no exception of its own',
+    },
   },
   {
     name: 'two queries of one id',
@@ -101,5 +105,9 @@ export const metricRows: Row[] = [
         done,
       ),
     expected: 'ValidationError',
+    moto: {
+      answers: 'done',
+      awsSays: 'the ids of a call are unique',
+    },
   },
 ]
