@@ -4,6 +4,7 @@ import * as z from 'zod/mini'
 import { type Deps, isAwsError } from './aws.ts'
 import type { Lane } from './lanes.ts'
 import type { Tick } from './looks.ts'
+import { hundredth } from './sizing/round.ts'
 import type { Memory } from './sizing/step.ts'
 
 /**
@@ -114,9 +115,8 @@ export async function writeMemory(
   }
 }
 
-// Hundredths are finer than any count is true, and a third of the digits.
 const rounded = (_: string, value: unknown) =>
-  typeof value === 'number' ? Math.round(value * 100) / 100 : value
+  typeof value === 'number' ? hundredth(value) : value
 
 // An item holds 400 KB, and a shard hundreds of queues with an hour of arrivals each.
 const packed = (queues: ShardMemory['queues']) => deflateRawSync(JSON.stringify(queues, rounded))

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { drainRules } from '../shared/rules.ts'
 import { matches } from '../twin/aws/patterns.ts'
 import {
+  arn,
   commandsSent,
   countOf,
   deployedFunction,
@@ -264,14 +265,6 @@ describeWithMoto('deployed to an AWS that nobody here wrote', (moto) => {
     expect(names.filter((name) => !name?.startsWith('talk-prod-'))).toEqual([])
   })
 
-  const arn = {
-    groups: 'arn:aws:autoscaling:us-east-1:123456789012:autoScalingGroup:*:autoScalingGroupName/*',
-    table: 'arn:aws:dynamodb:us-east-1:123456789012:table/talk-prod-state',
-    index: 'arn:aws:dynamodb:us-east-1:123456789012:table/talk-prod-state/index/active',
-    queue: (name: string) => `arn:aws:sqs:us-east-1:123456789012:${name}`,
-    log: (name: string) =>
-      `arn:aws:logs:us-east-1:123456789012:log-group:/aws/lambda/talk-prod-${name}:*`,
-  }
   const taggedGroup = { Null: { 'autoscaling:ResourceTag/celery:queue': 'false' } }
   const ownMetrics = { StringEquals: { 'cloudwatch:namespace': 'Celeriac' } }
   const itemsOf = (pattern: string | string[]) => ({

@@ -55,6 +55,16 @@ export function workingCopy() {
   return folder
 }
 
+/** What roles are allowed to touch. */
+export const arn = {
+  groups: 'arn:aws:autoscaling:us-east-1:123456789012:autoScalingGroup:*:autoScalingGroupName/*',
+  table: 'arn:aws:dynamodb:us-east-1:123456789012:table/talk-prod-state',
+  index: 'arn:aws:dynamodb:us-east-1:123456789012:table/talk-prod-state/index/active',
+  queue: (name: string) => `arn:aws:sqs:us-east-1:123456789012:${name}`,
+  log: (name: string) =>
+    `arn:aws:logs:us-east-1:123456789012:log-group:/aws/lambda/talk-prod-${name}:*`,
+}
+
 export type Ended = { readonly code: number | string; readonly output: string }
 
 /** A child process to its end; `code` is a word where it could not be started or was killed. */

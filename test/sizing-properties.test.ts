@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { hundredth } from '../shared/sizing/round.ts'
 import { aheadOf, type Picture, size } from '../shared/sizing/size.ts'
-import type { Step } from '../shared/sizing/step.ts'
+import type { Memory, Step } from '../shared/sizing/step.ts'
 import { type Constants, noOutlook, type Sensed, type Workload } from '../shared/sizing/types.ts'
 import { stepsOf } from './sizing/looks.ts'
 
@@ -158,6 +159,24 @@ describe('whatever is seen', () => {
         const twice = told({ ...s, looks: [...s.looks, again] })
         expect(twice.step.sized.least).toBe(step.sized.least)
         expect(twice.step.memory.seen).toEqual(step.memory.seen)
+      }),
+    )
+  })
+
+  it('and by a run that has it from the table, where numbers are rounded', () => {
+    fc.assert(
+      fc.property(situation, (s) => {
+        const { step, sensed } = told(s)
+        const text = JSON.stringify(step.memory, (_, value) =>
+          typeof value === 'number' ? hundredth(value) : value,
+        )
+        const remembered: Memory = JSON.parse(text)
+        const now = (s.looks.length - 1) * s.workload.tickSeconds
+        const outlook = { ...noOutlook, constants: s.constants }
+        const again = { ...sensed, now, sent: 0, deleted: 0 }
+        const [twice] = stepsOf(s.workload, [again], { outlook, remembered })
+        expect(twice?.foreseen).toEqual(step.foreseen)
+        expect(twice?.constants).toEqual(step.constants)
       }),
     )
   })

@@ -23,6 +23,7 @@ export const meanings: Readonly<Record<Reason, string>> = {
   'counts-unreadable': 'SQS did not say what waits',
   observe: 'the mode leaves the group alone',
   'target-tracking': 'the mode leaves the group to its own policy',
+  'fleet-limit': "the fleet's limits leave less than its own rule asks for",
   'no-hook': 'fewer would do, but without our terminate hook a scale-in would end running tasks',
 }
 

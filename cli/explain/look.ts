@@ -3,6 +3,7 @@ import { assignGroups } from '../../shared/assign.ts'
 import type { Deps } from '../../shared/aws.ts'
 import { isLeaving, listDrains } from '../../shared/drains.ts'
 import { describeGroups } from '../../shared/fleet.ts'
+import { laneOf } from '../../shared/lanes.ts'
 import { terminateHooks } from '../../shared/lifecycle.ts'
 import {
   type OutlookNote,
@@ -48,7 +49,7 @@ export async function lookAt(deps: LookDeps, fleet: Fleet, name: string): Promis
   const shard = { shard: shardOf(name, fleet.shards), of: fleet.shards }
   const [counts, memory, drains, hooks, outlooks] = await Promise.all([
     readCounts(deps, queueUrl(queue.sqs, group.arn)),
-    readMemory(deps, shard),
+    readMemory(deps, shard, laneOf(queue)),
     listDrains(deps),
     terminateHooks(deps, group.name),
     readOutlooks(deps, [name]),

@@ -1,3 +1,4 @@
+import { hundredth } from './round.ts'
 import type { Constants } from './types.ts'
 
 /** The error budget: who has started too many tasks late becomes more careful for a while. */
@@ -23,7 +24,7 @@ export function spend(
   const fade = 0.5 ** (since.seconds / halfLifeSeconds)
   const all = started * fade + since.started
   const allLate = late * fade + (since.areLate ? since.started : 0)
-  return { started: all, late: Math.min(allLate, lateShareKept * all) }
+  return { started: hundredth(all), late: hundredth(Math.min(allLate, lateShareKept * all)) }
 }
 
 // A step is what a rehearsal would try next.
