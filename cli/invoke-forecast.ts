@@ -1,5 +1,5 @@
 import { forecast } from '../functions/forecast/handler.ts'
-import type { Tick } from '../shared/events.ts'
+import type { Tick } from '../shared/looks.ts'
 import { talk } from '../twin/scenarios/talk.ts'
 import { createWorld } from '../twin/world/world.ts'
 import { short, table } from './format.ts'

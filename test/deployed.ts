@@ -45,16 +45,6 @@ import type { Moto } from './moto.ts'
 /** What every name that is deployed begins with: the fleet's name and the stage. */
 export const prefix = 'talk-prod'
 
-/** A working copy of its own, so that its `.serverless` and a changed fleet are nobody else's. */
-export function workingCopy() {
-  const folder = mkdtempSync(join(tmpdir(), 'celeriac-deploy-'))
-  const files = ['serverless.yml', 'serverless.fleet.cjs', 'serverless.esbuild.cjs', 'package.json']
-  for (const name of [...files, 'fleet.config.ts', 'functions', 'shared', 'events', 'worker'])
-    cpSync(name, join(folder, name), { recursive: true })
-  symlinkSync(resolve('node_modules'), join(folder, 'node_modules'))
-  return folder
-}
-
 /** What roles are allowed to touch. */
 export const arn = {
   groups: 'arn:aws:autoscaling:us-east-1:123456789012:autoScalingGroup:*:autoScalingGroupName/*',

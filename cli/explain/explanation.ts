@@ -46,7 +46,7 @@ export function explain(looked: Looked) {
       kind: decision.kind,
       reason: decision.reason,
       meaning: meanings[decision.reason],
-      desired: decision.kind === 'resize' ? decision.desired : group.desired,
+      desired: 'desired' in decision ? decision.desired : group.desired,
       wanted: measured?.measures.wanted ?? null,
       shortfall: measured?.measures.shortfall ?? null,
     },

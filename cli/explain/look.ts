@@ -1,7 +1,7 @@
 import { type Decision, decide, type Snapshot } from '../../functions/backlog/decide.ts'
 import { assignGroups } from '../../shared/assign.ts'
 import type { Deps } from '../../shared/aws.ts'
-import { isLeaving, listDrains } from '../../shared/drains.ts'
+import { isAsked, isLeaving, listDrains } from '../../shared/drains.ts'
 import { describeGroups } from '../../shared/fleet.ts'
 import { laneOf } from '../../shared/lanes.ts'
 import { terminateHooks } from '../../shared/lifecycle.ts'
@@ -62,8 +62,9 @@ export async function lookAt(deps: LookDeps, fleet: Fleet, name: string): Promis
   const isDoomed = group.members.filter(({ id, kind }) => kind === 'inService' && leaving.has(id))
   const reading = outlooks.found.get(name) ?? null
   const { outlook, note } = outlookFor(reading, now / 1_000)
+  const asked = drains.some(({ drain }) => drain && isAsked(drain) && drain.group === group.name)
   const snapshot: Snapshot = {
-    ...{ counts, group, draining: isDoomed.length, outlook },
+    ...{ counts, group, draining: isDoomed.length, asked, outlook },
     hooked: hooks.some((hook) => hook.name === deps.drainName),
     remembered: memory.queues[name] ?? null,
   }

@@ -41,7 +41,9 @@ function now({
   const rate = forecast.ratePerSecond ?? 0
   const comes = rate * forecast.aheadSeconds
   const does =
-    decision.kind === 'resize' ? `resize ${desired} to ${decision.desired}` : decision.kind
+    decision.desired === desired
+      ? decision.kind
+      : `${decision.kind}, ${desired} to ${decision.desired}`
   return [
     `  ${timeOf(at)}: ${waits}; ${inService} in service, ${draining} of them draining, ` +
       `${pending} pending, ${desired} desired. ${looked}`,
