@@ -58,6 +58,7 @@ describe('the fast lane over the wire', () => {
     rig.stub.forget()
     await look(rig, 0, 15)
     expect(Object.fromEntries(rig.stub.calls)).toEqual({
+      BatchGetItem: 1,
       DescribeAutoScalingGroups: 1,
       GetItem: 1,
       GetQueueAttributes: 2,
