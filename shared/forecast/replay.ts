@@ -56,6 +56,11 @@ type World = {
   head: number
   running: number
   launches: number
+  /** Instances that stay: those that are up, and those that boot. */
+  working: number
+  readonly booting: Set<Instance>
+  /** When those were launched, summed. */
+  bootingSince: number
   taken: number
   readonly hours: { readonly started: Int32Array; readonly late: Int32Array }
   paidSeconds: number
@@ -127,7 +132,17 @@ const createWorld = (workload: Workload, days: Days): World => ({
   timers: createTimers(),
   instances: new Set(),
   free: [],
-  ...{ next: 0, head: 0, running: 0, launches: 0, taken: 0, paidSeconds: 0 },
+  booting: new Set(),
+  ...{
+    next: 0,
+    head: 0,
+    running: 0,
+    launches: 0,
+    working: 0,
+    bootingSince: 0,
+    taken: 0,
+    paidSeconds: 0,
+  },
   hours: {
     started: new Int32Array(Math.ceil(days.endSeconds / 3_600) + 1),
     late: new Int32Array(Math.ceil(days.endSeconds / 3_600) + 1),
@@ -135,18 +150,12 @@ const createWorld = (workload: Workload, days: Days): World => ({
 })
 
 function pictureOf(world: World, now: number, foreseen: Forecast, seen: Seen): Picture {
-  let [working, booting, booted, oldestSeconds] = [0, 0, 0, 0]
-  for (const { leaving, ready, launchedAt } of world.instances) {
-    if (leaving) continue
-    if (ready) working++
-    else {
-      booting++
-      booted += now - launchedAt
-      oldestSeconds = Math.max(oldestSeconds, now - launchedAt)
-    }
-  }
-  const { bundle } = world
-  const bootedSeconds = booting === 0 ? 0 : booted / booting
+  const { bundle, working, bootingSince } = world
+  const booting = world.booting.size
+  const bootedSeconds = booting === 0 ? 0 : now - bootingSince / booting
+  // A set keeps the order in which they were launched.
+  const [oldest] = world.booting
+  const oldestSeconds = oldest ? now - oldest.launchedAt : 0
   const { visible, running, serviceSeconds } = seen
   const ageSeconds = ageOfOldest(seen.recent, now, visible)
   const capacity = { working: working * bundle, booting: booting * bundle, bootedSeconds }
@@ -212,6 +221,8 @@ function finish(world: World, instance: Instance, now: number): void {
 function boot(world: World, instance: Instance, now: number): void {
   instance.ready = true
   if (instance.leaving) return
+  noLongerBoots(world, instance)
+  world.working++
   setFree(world, instance)
   startWaiting(world, now)
 }
@@ -232,26 +243,38 @@ function setFull(world: World, instance: Instance): void {
   instance.place = -1
 }
 
+function noLongerBoots(world: World, instance: Instance): void {
+  world.booting.delete(instance)
+  world.bootingSince -= instance.launchedAt
+}
+
 function resize(world: World, desired: number, now: number): void {
+  const have = world.working + world.booting.size
+  for (let more = desired - have; more > 0; more--) launch(world, now)
+  if (desired >= have) return
   const staying = [...world.instances].filter(({ leaving }) => !leaving)
-  for (let have = staying.length; have < desired; have++) {
-    const boots = world.days.boots
-    const instance = {
-      ...{ launchedAt: now, ready: false, busy: 0, leaving: false, place: -1 },
-      order: world.launches,
-    }
-    world.instances.add(instance)
-    addTimer(world.timers, now + (boots[world.launches++ % boots.length] ?? 0), instance)
-  }
-  if (staying.length <= desired) return
   // Idle ones first, then those that boot, then those with the least to finish.
   const rank = ({ ready, busy }: Instance) => (ready ? busy : 0.5)
   staying.sort((a, b) => rank(a) - rank(b) || a.order - b.order)
-  for (const instance of staying.slice(0, staying.length - desired)) {
+  for (const instance of staying.slice(0, have - desired)) {
     instance.leaving = true
+    if (instance.ready) world.working--
+    else noLongerBoots(world, instance)
     setFull(world, instance)
     if (instance.busy === 0) end(world, instance, now)
   }
+}
+
+function launch(world: World, now: number): void {
+  const { boots } = world.days
+  const instance = {
+    ...{ launchedAt: now, ready: false, busy: 0, leaving: false, place: -1 },
+    order: world.launches,
+  }
+  world.instances.add(instance)
+  world.booting.add(instance)
+  world.bootingSince += now
+  addTimer(world.timers, now + (boots[world.launches++ % boots.length] ?? 0), instance)
 }
 
 function end(world: World, instance: Instance, now: number): void {
