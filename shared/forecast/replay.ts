@@ -1,5 +1,4 @@
-import type { Forecast, Recent } from '../sizing/predict.ts'
-import { addArrivals, ageOfOldest } from '../sizing/rates.ts'
+import type { Forecast } from '../sizing/predict.ts'
 import { type Needs, type Picture, size } from '../sizing/size.ts'
 import type { Constants, Workload } from '../sizing/types.ts'
 import { addTimer, createTimers, nextTimer, type Timers, takeTimer } from './timers.ts'
@@ -78,7 +77,8 @@ export function replay(workload: Workload, days: Days, constants: Constants): Re
   const world = createWorld(workload, days)
   const { tickSeconds } = workload
   let needs: Needs = []
-  let seen: Seen | null = null
+  const came = new Float64Array(days.foreseen.length)
+  const seen: Seen = { visible: 0, running: 0, came, looks: 0, oldest: 0 }
   for (let tick = 0; tick < days.foreseen.length; tick++) {
     const now = tick * tickSeconds
     runUntil(world, now - staleSeconds)
@@ -87,8 +87,11 @@ export function replay(workload: Workload, days: Days, constants: Constants): Re
     const foreseen = days.foreseen[tick]
     if (!foreseen) break
     const isStale = (days.choices[(tick * 7) % days.choices.length] ?? 1) < staleShare
-    seen = see(seen, now, isStale ? old : countsOf(world), workload)
-    const sized = size(workload, constants, pictureOf(world, now, foreseen, seen), needs, now)
+    const counts = isStale ? old : countsOf(world)
+    const ageSeconds = see(seen, counts, workload)
+    const { taskSeconds: serviceSeconds } = workload
+    const picture = pictureOf(world, now, { ...counts, ageSeconds, serviceSeconds, foreseen })
+    const sized = size(workload, constants, picture, needs, now)
     needs = sized.needs
     const desired = Math.min(workload.max, Math.max(workload.min, sized.instances))
     resize(world, Math.ceil(desired / world.bundle), now)
@@ -105,23 +108,43 @@ const countsOf = ({ next, head, running, days: { weight } }: World): Counts => (
   running: running * weight,
 })
 
-type Seen = Counts & {
-  readonly at: number
-  readonly recent: Recent
-  readonly serviceSeconds: number
+/** What the counts said so far, look by look. */
+type Seen = {
+  visible: number
+  running: number
+  /** What had come by each look, as the counts have it. */
+  readonly came: Float64Array
+  looks: number
+  /** The look before which the oldest of those that wait came. */
+  oldest: number
 }
 
 /**
- * What came, as the counts say it: how long the tasks wait is known only through that, and long
+ * How long the oldest has waited, as the counts say it: that is known only through them, and long
  * tasks that hold their slots make it look shorter than it is. The rule must live with it.
  */
-function see(before: Seen | null, now: number, counts: Counts, workload: Workload): Seen {
-  const { tickSeconds, taskSeconds: serviceSeconds } = workload
-  const from = before?.at ?? now - tickSeconds
-  const ended = ((before?.running ?? 0) * (now - from)) / serviceSeconds
-  const grown = counts.visible + counts.running - (before?.visible ?? 0) - (before?.running ?? 0)
-  const recent = addArrivals(before?.recent ?? null, from, now, Math.max(0, grown + ended))
-  return { ...counts, at: now, recent, serviceSeconds }
+function see(seen: Seen, { visible, running }: Counts, workload: Workload): number {
+  const { tickSeconds, taskSeconds } = workload
+  const ended = (seen.running * tickSeconds) / taskSeconds
+  const grown = visible + running - seen.visible - seen.running
+  const { came, looks } = seen
+  came[looks] = (came[looks - 1] ?? 0) + Math.max(0, grown + ended)
+  seen.looks++
+  seen.visible = visible
+  seen.running = running
+  if (visible <= 0) {
+    seen.oldest = looks
+    return 0
+  }
+  const gone = (came[looks] ?? 0) - visible
+  let { oldest } = seen
+  while (oldest > 0 && (came[oldest - 1] ?? 0) > gone) oldest--
+  while (oldest < looks && (came[oldest] ?? 0) <= gone) oldest++
+  seen.oldest = oldest
+  const before = came[oldest - 1] ?? 0
+  const within = (came[oldest] ?? 0) - before
+  const share = within > 0 ? (gone - before) / within : 0
+  return Math.max(0, (looks - oldest + 1 - share) * tickSeconds)
 }
 
 const createWorld = (workload: Workload, days: Days): World => ({
@@ -149,19 +172,20 @@ const createWorld = (workload: Workload, days: Days): World => ({
   },
 })
 
-function pictureOf(world: World, now: number, foreseen: Forecast, seen: Seen): Picture {
+function pictureOf(world: World, now: number, seen: Omit<Picture, 'capacity'>): Picture {
   const { bundle, working, bootingSince } = world
   const booting = world.booting.size
   const bootedSeconds = booting === 0 ? 0 : now - bootingSince / booting
   // A set keeps the order in which they were launched.
   const [oldest] = world.booting
   const oldestSeconds = oldest ? now - oldest.launchedAt : 0
-  const { visible, running, serviceSeconds } = seen
-  const ageSeconds = ageOfOldest(seen.recent, now, visible)
-  const capacity = { working: working * bundle, booting: booting * bundle, bootedSeconds }
   return {
-    ...{ visible, running, ageSeconds, serviceSeconds, foreseen },
-    capacity: { ...capacity, oldestSeconds },
+    ...seen,
+    capacity: {
+      working: working * bundle,
+      booting: booting * bundle,
+      ...{ bootedSeconds, oldestSeconds },
+    },
   }
 }
 
