@@ -7,8 +7,8 @@ import type { Days } from './replay.ts'
 
 /** The last days made anew for a rehearsal: their tasks, and what was foreseen of them. */
 
-// As many tasks as a replay gets through in some 30 ms; of more, each stands for several.
-export const unitsMax = 60_000
+// As many tasks as a replay gets through in some 15 ms; of more, each stands for several.
+export const unitsMax = 30_000
 // The group finds its size before anything is judged.
 export const warmUpSeconds = 3_600
 

@@ -27,8 +27,8 @@ const daySeconds = 86_400
 // Rather more than the 99.5 % that are promised: tomorrow is not today.
 export const keptLeast = 0.998
 
-// Work that a search may take, in tasks and ticks: a second and a half on one core.
-const workMax = 2_500_000
+// Work that a search may take, in tasks and ticks: a third of a second on one core.
+const workMax = 800_000
 
 /** What each constant may be. */
 const choices: { readonly [Name in keyof Constants]: readonly number[] } = {
@@ -94,7 +94,7 @@ function outcomeOf({ hours, instanceHours }: Replayed, servable: readonly boolea
 }
 
 // Where tasks are few, chance decides what a single copy of the days says.
-const copiesMax = 4
+const copiesMax = 2
 
 const pooled = (outcomes: readonly Outcome[]): Outcome => ({
   kept: Math.min(...outcomes.map(({ kept }) => kept)),
