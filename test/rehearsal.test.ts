@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest'
+import { daysOf } from '../shared/forecast/days.ts'
 import { rehearse, search } from '../shared/forecast/rehearse.ts'
+import { replay } from '../shared/forecast/replay.ts'
 import { type Constants, firstConstants } from '../shared/sizing/types.ts'
 import { workloadOf } from './sizing/looks.ts'
 
@@ -86,13 +88,40 @@ describe('a rehearsal', () => {
     expect(found?.outcome.instanceHours).toBeLessThan(1.1 * work)
     expect(found?.outcome.kept).toBeGreaterThan(0.998)
   })
-  it('of tasks whose spread is wide is more careful', () => {
-    const workloads = workloadOf({ taskSeconds: 300, startWithinSeconds: 300, max: 500 })
-    const hours = (cv2: number) => rehearse(workloads, steady, cv2, 1)?.outcome.instanceHours ?? 0
-    expect(hours(6)).toBeGreaterThan(hours(0.2))
-  })
   it('chooses among what the constants may be', () => {
     const found = rehearse(workload, steady, 1, 3)
     expect(Object.keys(found?.constants ?? {})).toEqual(Object.keys(firstConstants))
+  })
+})
+
+describe('days made anew', () => {
+  const long = workloadOf({ taskSeconds: 300, startWithinSeconds: 300, max: 500 })
+  const lateOf = (cv2: number) => {
+    const days = daysOf(
+      long,
+      historyOf(4, () => 20),
+      minutes * 60,
+      cv2,
+      1,
+    )
+    const { started, late } = replay(long, days, { ...firstConstants, spend: 1 }).hours
+    const sum = (counts: Int32Array) => counts.reduce((total, count) => total + count, 0)
+    return sum(late) / sum(started)
+  }
+  it('of tasks whose spread is wide keep less, with the same constants', () => {
+    expect(lateOf(6)).toBeGreaterThan(lateOf(0.2))
+  })
+  it('have the mean that was said, whatever the spread', () => {
+    for (const cv2 of [0.2, 1, 6]) {
+      const { durations } = daysOf(
+        long,
+        historyOf(4, () => 20),
+        minutes * 60,
+        cv2,
+        1,
+      )
+      const mean = durations.reduce((total, seconds) => total + seconds, 0) / durations.length
+      expect(Math.abs(mean / 300 - 1)).toBeLessThan(0.1)
+    }
   })
 })
