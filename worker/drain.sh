@@ -23,6 +23,8 @@ here=$(dirname -- "$(readlink -f -- "$0")")
 . "$here/drain/report.sh"
 # shellcheck source=drain/command.sh
 . "$here/drain/command.sh"
+# shellcheck source=drain/resume.sh
+. "$here/drain/resume.sh"
 
 usage() {
     cat <<'HELP'

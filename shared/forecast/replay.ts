@@ -1,6 +1,7 @@
 import type { Forecast } from '../sizing/predict.ts'
 import { type Needs, type Picture, size } from '../sizing/size.ts'
 import type { Constants, Workload } from '../sizing/types.ts'
+import { type Counts, see, unseen } from './counts.ts'
 import { addTimer, createTimers, nextTimer, type Timers, takeTimer } from './timers.ts'
 
 /**
@@ -77,8 +78,7 @@ export function replay(workload: Workload, days: Days, constants: Constants): Re
   const world = createWorld(workload, days)
   const { tickSeconds } = workload
   let needs: Needs = []
-  const came = new Float64Array(days.foreseen.length)
-  const seen: Seen = { visible: 0, running: 0, came, looks: 0, oldest: 0 }
+  const seen = unseen(days.foreseen.length)
   for (let tick = 0; tick < days.foreseen.length; tick++) {
     const now = tick * tickSeconds
     runUntil(world, now - staleSeconds)
@@ -101,51 +101,10 @@ export function replay(workload: Workload, days: Days, constants: Constants): Re
   return { hours: world.hours, instanceHours: (world.paidSeconds * world.bundle) / 3_600 }
 }
 
-type Counts = { readonly visible: number; readonly running: number }
-
 const countsOf = ({ next, head, running, days: { weight } }: World): Counts => ({
   visible: (next - head) * weight,
   running: running * weight,
 })
-
-/** What the counts said so far, look by look. */
-type Seen = {
-  visible: number
-  running: number
-  /** What had come by each look, as the counts have it. */
-  readonly came: Float64Array
-  looks: number
-  /** The look before which the oldest of those that wait came. */
-  oldest: number
-}
-
-/**
- * How long the oldest has waited, as the counts say it: that is known only through them, and long
- * tasks that hold their slots make it look shorter than it is. The rule must live with it.
- */
-function see(seen: Seen, { visible, running }: Counts, workload: Workload): number {
-  const { tickSeconds, taskSeconds } = workload
-  const ended = (seen.running * tickSeconds) / taskSeconds
-  const grown = visible + running - seen.visible - seen.running
-  const { came, looks } = seen
-  came[looks] = (came[looks - 1] ?? 0) + Math.max(0, grown + ended)
-  seen.looks++
-  seen.visible = visible
-  seen.running = running
-  if (visible <= 0) {
-    seen.oldest = looks
-    return 0
-  }
-  const gone = (came[looks] ?? 0) - visible
-  let { oldest } = seen
-  while (oldest > 0 && (came[oldest - 1] ?? 0) > gone) oldest--
-  while (oldest < looks && (came[oldest] ?? 0) <= gone) oldest++
-  seen.oldest = oldest
-  const before = came[oldest - 1] ?? 0
-  const within = (came[oldest] ?? 0) - before
-  const share = within > 0 ? (gone - before) / within : 0
-  return Math.max(0, (looks - oldest + 1 - share) * tickSeconds)
-}
 
 const createWorld = (workload: Workload, days: Days): World => ({
   days,
