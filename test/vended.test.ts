@@ -84,9 +84,9 @@ describe('what AWS publishes of itself', () => {
     expect(mean).toEqual([sum / 5])
   })
 
-  it('has what is in service only where the group publishes it', async () => {
+  it('has how many instances there are only where the group publishes it', async () => {
     const world = worldOf()
-    const asked = { from: 0, to: 5, stat: 'Average', metric: 'GroupInServiceInstances' }
+    const asked = { from: 0, to: 5, stat: 'Average', metric: 'GroupTotalInstances' }
     world.twin.engine.runUntil(startAt + 10 * minuteMs)
     expect(await valuesOf(world, asked)).toEqual([1, 1, 1, 1, 1])
     const group = world.twin.autoscaling.groups.get(groupName('work'))

@@ -112,7 +112,7 @@ const sources: Readonly<Record<string, string>> = {
   'group-now': "by Little's law over the last hour, with the instances of now",
   'too-few-deletes': 'too few tasks ended in a day',
   'slots-unknown':
-    'how many slots there were is not known; let the group publish GroupInServiceInstances',
+    'how many slots there were is not known; let the group publish GroupTotalInstances',
 }
 
 function service({ service: { seconds: used, measured, configured } }: Explanation): string {

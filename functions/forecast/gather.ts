@@ -66,7 +66,7 @@ export async function gatherHistories(
   const asked = parts.map(({ item }) => item)
   const deleted = await read(asked, ofQueue('NumberOfMessagesDeleted', 'Sum'), day)
   const flying = await read(asked, ofQueue('ApproximateNumberOfMessagesNotVisible', 'Average'), day)
-  const inService = await read(asked, ofGroup('GroupInServiceInstances'), day)
+  const inService = await read(asked, ofGroup('GroupTotalInstances'), day)
   return asked.map((item, index) =>
     together(item, [parts[index], deleted[index], flying[index], inService[index]]),
   )

@@ -7,7 +7,10 @@ export type ServiceInputs = {
   readonly notVisible: Measured
   /** Messages deleted in each step. */
   readonly deleted: Measured
-  /** Instances in service, on average over each step; no numbers where nobody measured them. */
+  /**
+   * Instances, those that leave and still work among them, on average over each step; no numbers
+   * where nobody measured them.
+   */
   readonly inService: Measured
   readonly slotsPerInstance: number
   /** Instances in service at present. */
@@ -34,8 +37,9 @@ const presentSeconds = 3_600
 /**
  * In flight is what runs, what was prefetched, what waits for a countdown and what a dead worker
  * left: never more runs than there are slots. Where the group publishes how many instances it had,
- * that is the limit of each step. Where it does not, only steps count in which no more was in
- * flight than the slots of now can run; if that leaves little, nothing is known.
+ * that is the limit of each step: of all of them, for those that drain hold the long tasks. Where
+ * it does not, only steps count in which no more was in flight than the slots of now can run; if
+ * that leaves little, nothing is known.
  */
 export function serviceTime(inputs: ServiceInputs): ServiceTime {
   const { notVisible, deleted, inService, slotsPerInstance, inServiceNow } = inputs

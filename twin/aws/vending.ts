@@ -30,10 +30,11 @@ export function startVending<T>(
     }
     for (const group of autoscaling.groups.values()) {
       if (!group.publishes) continue
+      // In service, pending and terminating: what is on standby has a metric of its own.
       const count = [...group.instances.values()].filter(
-        ({ state }) => state === 'InService',
+        ({ state }) => !state.includes('Standby'),
       ).length
-      cloudwatch.vended.add(inServiceKey(group.name), minute, count)
+      cloudwatch.vended.add(totalKey(group.name), minute, count)
     }
     engine.at(engine.now + minuteMs, publish)
   }
@@ -43,5 +44,5 @@ export function startVending<T>(
 export const sqsKey = (metric: string, queue: string) =>
   vendedKey('AWS/SQS', metric, 'QueueName', queue)
 
-export const inServiceKey = (group: string) =>
-  vendedKey('AWS/AutoScaling', 'GroupInServiceInstances', 'AutoScalingGroupName', group)
+export const totalKey = (group: string) =>
+  vendedKey('AWS/AutoScaling', 'GroupTotalInstances', 'AutoScalingGroupName', group)

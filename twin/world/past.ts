@@ -1,6 +1,6 @@
 import type { QueueConfig } from '../../shared/queue-config.ts'
 import { random } from '../../shared/random.ts'
-import { inServiceKey, sqsKey } from '../aws/vending.ts'
+import { sqsKey, totalKey } from '../aws/vending.ts'
 import type { Twin } from '../twin.ts'
 import type { Task } from './task.ts'
 import type { QueueWorld } from './world.ts'
@@ -27,7 +27,7 @@ export function addPast(twin: Twin<Task>, { queue, world, group }: Place, days: 
   vended.addPast(sqsKey('NumberOfMessagesDeleted', queue.sqs), first, day)
   vended.addPast(sqsKey('ApproximateNumberOfMessagesNotVisible', queue.sqs), first, flying)
   const inService = flying.map((count) => Math.max(world.minSize, Math.ceil(count / world.slots)))
-  vended.addPast(inServiceKey(group), first, inService)
+  vended.addPast(totalKey(group), first, inService)
 }
 
 function drawn({ seed, engine }: Twin<Task>, queue: string, world: QueueWorld, minutes: number) {

@@ -206,7 +206,7 @@ function createGroup(twin: Twin<Task>, fleet: Fleet, queue: QueueConfig, world: 
   addTerminateHook(twin, AutoScalingGroupName)
   const metrics = new EnableMetricsCollectionCommand({
     ...{ AutoScalingGroupName, Granularity: '1Minute' },
-    Metrics: ['GroupInServiceInstances'],
+    Metrics: ['GroupTotalInstances'],
   })
   twin.emit(twin.autoscaling.apply(twin.engine.now, metrics).changes)
   if (queue.mode !== 'target-tracking') return
