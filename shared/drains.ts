@@ -7,6 +7,7 @@ import {
 import * as z from 'zod/mini'
 import { type Deps, isAwsError } from './aws.ts'
 import { phases, type Reason, reasons } from './events.ts'
+import { parseJson } from './json.ts'
 
 /**
  * The one state of an instance's drain, over all reasons and all that is heard of it. Kept in the
@@ -224,15 +225,6 @@ function keptOf(
   return {
     drain: parsed.success ? parsed.data : null,
     version: Number(item['version']?.N ?? 0),
-  }
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch (error) {
-    if (error instanceof SyntaxError) return undefined
-    throw error
   }
 }
 

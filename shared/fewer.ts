@@ -1,7 +1,9 @@
 import { GetItemCommand, PutItemCommand } from '@aws-sdk/client-dynamodb'
 import { SendMessageCommand } from '@aws-sdk/client-sqs'
 import * as z from 'zod/mini'
-import { type Deps, isAwsError } from './aws.ts'
+import type { Deps } from './aws.ts'
+import { parseJson } from './json.ts'
+import { type Put, putIf } from './put.ts'
 import { queueUrl } from './queues.ts'
 import { type Wish, wishSchema } from './wish.ts'
 
@@ -50,11 +52,7 @@ export async function readFewer(deps: Db, group: string): Promise<KeptFewer> {
 }
 
 /** Writes the next version, unless another run has written since. */
-export async function writeFewer(
-  deps: Db,
-  fewer: Fewer,
-  version: number,
-): Promise<'written' | 'superseded'> {
+export async function writeFewer(deps: Db, fewer: Fewer, version: number): Promise<Put> {
   const writer = { S: `${deps.runId}/${version}` }
   const command = new PutItemCommand({
     TableName: deps.stateTable,
@@ -70,20 +68,5 @@ export async function writeFewer(
     ExpressionAttributeNames: { '#version': 'version', '#writer': 'writer' },
     ExpressionAttributeValues: { ':read': { N: String(version) }, ':writer': writer },
   })
-  try {
-    await deps.dynamodb.send(command, { abortSignal: deps.signal })
-    return 'written'
-  } catch (error) {
-    if (isAwsError(error, 'ConditionalCheckFailedException')) return 'superseded'
-    throw error
-  }
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch (error) {
-    if (error instanceof SyntaxError) return undefined
-    throw error
-  }
+  return putIf(deps, command)
 }

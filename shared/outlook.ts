@@ -1,7 +1,9 @@
 import { type AttributeValue, BatchGetItemCommand, PutItemCommand } from '@aws-sdk/client-dynamodb'
 import * as z from 'zod/mini'
-import { type Deps, isAwsError } from './aws.ts'
+import type { Deps } from './aws.ts'
 import { chunks, each } from './each.ts'
+import { parseJson } from './json.ts'
+import { type Put, putIf } from './put.ts'
 import { noOutlook, type Outlook } from './sizing/types.ts'
 
 /**
@@ -149,11 +151,7 @@ function unpacked(
  * Writes a queue's outlook unless one that is as new is there: a run that was late does not undo
  * what a later one found, and a write that is sent again finds itself and leaves it so.
  */
-export async function writeOutlook(
-  deps: Db,
-  queue: string,
-  outlook: KeptOutlook,
-): Promise<'written' | 'superseded'> {
+export async function writeOutlook(deps: Db, queue: string, outlook: KeptOutlook): Promise<Put> {
   const { named, bytes } = packed(outlook.profiles)
   const body = { version: 1, ...outlook, profiles: named }
   const command = new PutItemCommand({
@@ -168,27 +166,12 @@ export async function writeOutlook(
     ExpressionAttributeNames: { '#writtenAt': 'writtenAt' },
     ExpressionAttributeValues: { ':at': { N: String(outlook.at) } },
   })
-  try {
-    await deps.dynamodb.send(command, { abortSignal: deps.signal })
-    return 'written'
-  } catch (error) {
-    if (isAwsError(error, 'ConditionalCheckFailedException')) return 'superseded'
-    throw error
-  }
+  return putIf(deps, command)
 }
 
 // Finer than any forecast is true; a share kept of 0.9987 must stay one.
 const rounded = (_: string, value: unknown) =>
   typeof value === 'number' ? Math.round(value * 10_000) / 10_000 : value
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch (error) {
-    if (error instanceof SyntaxError) return undefined
-    throw error
-  }
-}
 
 /** Why a decision rests on no outlook, or on which. */
 export type OutlookNote = 'fresh' | 'none' | 'stale' | 'unreadable' | 'unread'

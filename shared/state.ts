@@ -1,9 +1,11 @@
 import { deflateRawSync, inflateRawSync } from 'node:zlib'
 import { GetItemCommand, PutItemCommand } from '@aws-sdk/client-dynamodb'
 import * as z from 'zod/mini'
-import { type Deps, isAwsError } from './aws.ts'
+import type { Deps } from './aws.ts'
+import { parseJson } from './json.ts'
 import type { Lane } from './lanes.ts'
 import type { Tick } from './looks.ts'
+import { type Put, putIf } from './put.ts'
 import { hundredth } from './sizing/round.ts'
 import type { Memory } from './sizing/step.ts'
 
@@ -90,7 +92,7 @@ export async function writeMemory(
   read: ShardMemory,
   queues: ShardMemory['queues'],
   lane: Lane = 'minute',
-): Promise<'written' | 'superseded'> {
+): Promise<Put> {
   const command = new PutItemCommand({
     TableName: deps.stateTable,
     Item: {
@@ -106,13 +108,7 @@ export async function writeMemory(
       ':writer': { S: deps.runId },
     },
   })
-  try {
-    await deps.dynamodb.send(command, { abortSignal: deps.signal })
-    return 'written'
-  } catch (error) {
-    if (isAwsError(error, 'ConditionalCheckFailedException')) return 'superseded'
-    throw error
-  }
+  return putIf(deps, command)
 }
 
 const rounded = (_: string, value: unknown) =>
@@ -130,15 +126,6 @@ function unpacked(bytes: Uint8Array | undefined): string {
     // Bytes that are no packed text, and those that end before it does.
     const isNone = (code: unknown) => code === 'Z_DATA_ERROR' || code === 'Z_BUF_ERROR'
     if (error instanceof Error && 'code' in error && isNone(error.code)) return ''
-    throw error
-  }
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch (error) {
-    if (error instanceof SyntaxError) return undefined
     throw error
   }
 }

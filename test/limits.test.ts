@@ -159,10 +159,10 @@ describe('a morning of some of the queues of the talk, with too few instances', 
   }
 
   it('stays within the limit, kills nothing and keeps the promise that comes first', async () => {
-    const { summary, breaches } = await simulate({ scenario: morning(120), seed: 3, hours: 1.5 })
+    const { summary, breaches } = await simulate({ scenario: morning(115), seed: 3, hours: 1.5 })
     expect(breaches).toEqual([])
     expect(summary.total.tasksKilled).toBe(0)
     expect(summary.queues['meeting-join']?.within).toBeGreaterThan(0.99)
-    expect(summary.queues['video']?.within).toBeLessThan(0.99)
+    expect(summary.queues['video']?.within).toBeLessThan(0.95)
   })
 })

@@ -47,8 +47,13 @@ export function createWatch(world: World, repeats: Repeats = 'twice'): Watch {
       // What was refused is tried again, as it should be.
       if (twin.isFailing() || repeats === 'once') return result
       // Whom drain takes back from standby is a member that its run has not seen: where the group
-      // should have fewer, the next run may ask one more, and only the one after it nothing.
-      if (name === 'drain' && changed.some(isRaise)) await once(name, run)
+      // should have fewer, the next run may ask one more or none any more, but change no capacity;
+      // the one after it changes nothing.
+      if (name === 'drain' && changed.some(isRaise)) {
+        for (const change of (await once(name, run)).changed.filter(isCapacity)) {
+          breach(`${name}, run again, changed a capacity: ${JSON.stringify(change)}`)
+        }
+      }
       for (const change of (await once(name, run)).changed) {
         breach(`${name}, run again, changed something: ${JSON.stringify(change)}`)
       }
@@ -72,6 +77,8 @@ export function createWatch(world: World, repeats: Repeats = 'twice'): Watch {
     },
   }
 }
+
+const isCapacity = ({ kind }: Change) => kind === 'autoscaling.desired'
 
 const isRaise = (change: Change) => change.kind === 'autoscaling.desired' && change.to > change.from
 

@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import * as z from 'zod/mini'
+import { parseJson } from '../../shared/json.ts'
 import { seconds } from '../format.ts'
 import { agentFix, agentReason, agentVersionLeast } from './checks-box.ts'
 import { visibilityMarginSeconds, visibilityTasks } from './checks-worker.ts'
@@ -12,7 +13,6 @@ import {
   type SqsFacts,
 } from './facts.ts'
 import { type About, about, compareVersions, type Finding } from './finding.ts'
-import { parseJson } from './json.ts'
 
 // Each hand-back is a receive. Two in a row are usual (a rebalance, then Spot on the next box), and
 // with fewer receives than three the task, which never failed, is then in the dead-letter queue.

@@ -10,6 +10,7 @@ import { type Assigned, assignGroups } from '../../shared/assign.ts'
 import { type DrainDeps, isAwsError } from '../../shared/aws.ts'
 import { each, type Outcome } from '../../shared/each.ts'
 import { describeGroups, type Group } from '../../shared/fleet.ts'
+import { parseJson } from '../../shared/json.ts'
 import type { Fleet } from '../../shared/queue-config.ts'
 import { queueUrl } from '../../shared/queues.ts'
 import type {
@@ -21,7 +22,6 @@ import type {
   SqsFacts,
   TagFacts,
 } from './facts.ts'
-import { parseJson } from './json.ts'
 
 /** Reads the account that a fleet's configuration speaks of, and changes nothing there. */
 

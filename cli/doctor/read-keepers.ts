@@ -1,4 +1,5 @@
 import * as z from 'zod/mini'
+import { parseJson } from '../../shared/json.ts'
 import {
   type ContainerFacts,
   type First,
@@ -7,7 +8,6 @@ import {
   type Reading,
   type UnitFacts,
 } from './facts.ts'
-import { parseJson } from './json.ts'
 import {
   environmentOf,
   isBelow,

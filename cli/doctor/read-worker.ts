@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs'
 import { isAbsolute, join } from 'node:path'
 import * as z from 'zod/mini'
+import { parseJson } from '../../shared/json.ts'
 import { isUnread, type Probe, type Reading, type WorkerFacts } from './facts.ts'
 import { withoutSecrets } from './finding.ts'
-import { parseJson } from './json.ts'
 import {
   environmentOf,
   isElsewhere,

@@ -2,6 +2,7 @@ import * as z from 'zod/mini'
 import type { Answer } from '../../shared/commands.ts'
 import { type Drain, deadlineOf, reasonOf } from '../../shared/drains.ts'
 import type { Notice, Phase } from '../../shared/events.ts'
+import { parseJson } from '../../shared/json.ts'
 import { ackSeconds, statusSeconds } from './decide.ts'
 
 /** Commands whose answers have not come as events, and are due. */
@@ -59,13 +60,4 @@ function statusIn(output: string) {
   if (!parsed.success) return null
   const { phase, ...counts } = parsed.data
   return { phase: phaseOf[phase], ...counts, forced: 0 }
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch (error) {
-    if (error instanceof SyntaxError) return null
-    throw error
-  }
 }
