@@ -37,15 +37,19 @@ export async function tuneAll({ cases, casesFile, tunedFile, seeds }: Options): 
       console.log(`${place}: ${setting ? describe(setting) : 'no setting keeps'}`)
     })
   }
-  const job = (one: Case, peer: string) => ({ do: 'tune' as const, case: one, folder, peer })
-  await tuneThese(
-    'judged',
-    [strong, weak].flatMap((names) =>
+  const job = (one: Case, peer: string) => ({
+    ...{ do: 'tune' as const, case: one, folder, peer },
+    cheapestHours: cheapestOf(tunedOf(tuned, one).judged),
+  })
+  // Each round knows what the ones before have found.
+  for (const names of [first, strong, weak]) {
+    await tuneThese(
+      'judged',
       cases.flatMap((one) =>
         names.map((peer) => ({ ...job(one, peer), when: 'judged' as const, seeds })),
       ),
-    ),
-  )
+    )
+  }
   // Who is far from the best is never shown beside it. Of the day before, a user has the one that
   // was: one seed.
   await tuneThese(
@@ -58,9 +62,15 @@ export async function tuneAll({ cases, casesFile, tunedFile, seeds }: Options): 
   )
 }
 
-// Those that came out best more than once go first: what is stopped early is of use already.
-const strong = ['keda', 'celery-ratio', 'judoscale', 'aws-target-tracking', 'aws-step', 'static']
-const weak = grids.map(({ peer }) => peer).filter((peer) => !strong.includes(peer))
+// Those that came out best most often go first, then those that ever did: what is stopped early is
+// of use already.
+const first = ['keda', 'celery-ratio']
+const strong = ['judoscale', 'aws-target-tracking', 'aws-step', 'static']
+const weak = grids.map(({ peer }) => peer).filter((peer) => ![...first, ...strong].includes(peer))
+
+/** Of those that keep; Infinity where none does. */
+const cheapestOf = (tuned: Readonly<Record<string, Tuned | null>>) =>
+  Math.min(...nearest(tuned).map(({ setting }) => setting.instanceHours))
 
 const describe = ({ within, instanceHours, utilisation, tried, params }: Tuned) =>
   `${percent(within)} in time, ${short(instanceHours)} h, ${percent(utilisation)} used, ` +

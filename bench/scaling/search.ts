@@ -32,6 +32,8 @@ type Limits = {
   readonly keep: number
   /** Runs a setting, which may give up at so many hours. */
   readonly run: (trial: Trial, hoursMax: number) => Outcome
+  /** Where the best variant is dearer than this, what else there is to set is not tried. */
+  readonly refineHoursMax?: number
 }
 
 // How many places are looked at first, from end to end; what lies between two of them is halved.
@@ -40,7 +42,8 @@ const coarse = 6
 const passes = 2
 
 /** Every setting that was run to its end, the cheapest first, and whether or not it keeps. */
-export function search(space: Space, { keep, run }: Limits): readonly Found[] {
+export function search(space: Space, limits: Limits): readonly Found[] {
+  const { keep, run, refineHoursMax = Number.POSITIVE_INFINITY } = limits
   const seen = new Map<string, Outcome>()
   const whole: Found[] = []
   let best: Found | null = null
@@ -61,6 +64,7 @@ export function search(space: Space, { keep, run }: Limits): readonly Found[] {
   for (const knobs of space.variants) descend(space.places, (place) => isSafe({ place, knobs }))
   for (let pass = 0; pass < passes; pass++) {
     const before = bestOf()
+    if (before && before.hours > refineHoursMax) break
     for (const [knob, values] of Object.entries(space.minor)) {
       for (const value of values) {
         const from: Trial = bestOf() ?? { place: 0, knobs: space.variants[0] ?? {} }

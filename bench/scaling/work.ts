@@ -27,6 +27,8 @@ export type TuneJob = {
   readonly when: When
   /** The mean of all must keep. */
   readonly seeds: readonly number[]
+  /** Instance-hours of the cheapest peer known on this case; Infinity where none is. */
+  readonly cheapestHours: number
 }
 
 export type Job = RunJob | TuneJob
@@ -50,6 +52,10 @@ export const keep = 0.995
 
 // How much dearer than the mean of all seeds one of them may be: what is beyond is dear on all.
 const seedHours = 1.01
+
+// A peer's lesser settings save it up to about a fifth; one that is this much dearer than another
+// peer cannot become the best by them.
+const refineHours = 1.3
 
 export async function run(job: RunJob): Promise<Ran> {
   const { policy, params, seed } = job
@@ -110,7 +116,8 @@ function tuneOn({ grid, peer, job, worlds }: Tuning): Tuned | null {
     means.set(nameOf(trial), mean)
     return { end: 'whole', within: mean.within, hours: mean.instanceHours }
   }
-  const found = search(grid.space(setting), { keep, run })
+  const refineHoursMax = job.cheapestHours * refineHours
+  const found = search(grid.space(setting), { keep, run, refineHoursMax })
   const best = found.find(({ within }) => within >= keep)
   const mean = best && means.get(nameOf(best))
   return best && mean ? { ...mean, params: grid.params(best, setting), tried } : null

@@ -9,7 +9,7 @@ const falling: World = ({ place, knobs }) => ({
   hours: 1_000 - place,
 })
 
-function searched(space: Space, world: World) {
+function searched(space: Space, world: World, refineHoursMax?: number) {
   let runs = 0
   const run = (trial: Trial, hoursMax: number): Outcome => {
     runs++
@@ -17,7 +17,8 @@ function searched(space: Space, world: World) {
     if (within < 0.995) return { end: 'late' }
     return hours >= hoursMax ? { end: 'dear' } : { end: 'whole', within, hours }
   }
-  const [best] = search(space, { keep: 0.995, run })
+  const limits = refineHoursMax === undefined ? {} : { refineHoursMax }
+  const [best] = search(space, { keep: 0.995, run, ...limits })
   return { best, runs }
 }
 
@@ -68,6 +69,14 @@ describe('the search for the cheapest setting that keeps', () => {
     const { best } = searched(space, world)
     if (expected === undefined) expect(best).toBeUndefined()
     else expect(best).toMatchObject(expected)
+  })
+
+  it.each([
+    ['does without minor knobs where the best variant is too dear', 979, { place: 20, knobs: {} }],
+    ['tries them where it is not', 980, { place: 31, knobs: { slack: 11 } }],
+  ])('%s', (_, refineHoursMax, expected) => {
+    const space = { ...plain, minor: { slack: [11] } }
+    expect(searched(space, falling, refineHoursMax).best).toMatchObject(expected)
   })
 
   it('runs a dozen of sixty places at most', () => {
