@@ -24,53 +24,51 @@ export async function tuneAll({ cases, casesFile, tunedFile, seeds }: Options): 
   const started = systemClock.now()
   const folder = dirname(casesFile)
   let tuned = await readTuned(tunedFile)
-  const tuneThese = async (when: When, all: readonly TuneJob[]) => {
-    const jobs = all.filter(({ case: one, peer }) => !(peer in tunedOf(tuned, one)[when]))
-    let done = all.length - jobs.length
-    if (done > 0) console.log(`${done} of ${all.length} settings (${when}) are there already.`)
-    await inProcesses<TuneJob, Tuned | null>(jobs, async (job, setting) => {
-      const { case: one, peer } = job
-      tuned = withTuned(tuned, { one, when, peer }, setting)
-      await writeTuned(tunedFile, tuned)
-      const minutes = short((systemClock.now() - started) / 60_000)
-      const place = `${++done}/${all.length} ${minutes} min  ${one.id} ${when} ${peer}`
-      console.log(`${place}: ${setting ? describe(setting) : 'no setting keeps'}`)
-    })
+  const isThere = (when: When, { one, peer }: Wanted) => peer in tunedOf(tuned, one)[when]
+  const tuneThese = async (when: When, wanted: readonly Wanted[], ofSeeds: readonly number[]) => {
+    let done = wanted.filter((each) => isThere(when, each)).length
+    if (done > 0) console.log(`${done} of ${wanted.length} settings (${when}) are there already.`)
+    // Each round knows what the ones before have found.
+    for (const names of rounds) {
+      const jobs = wanted.flatMap(({ one, peer }): TuneJob[] => {
+        if (!names.includes(peer) || isThere(when, { one, peer })) return []
+        const cheapestHours = cheapestOf(tunedOf(tuned, one)[when])
+        return [{ do: 'tune', case: one, folder, peer, when, seeds: ofSeeds, cheapestHours }]
+      })
+      await inProcesses<TuneJob, Tuned | null>(jobs, async (job, setting) => {
+        const { case: one, peer } = job
+        tuned = withTuned(tuned, { one, when, peer }, setting)
+        await writeTuned(tunedFile, tuned)
+        const minutes = short((systemClock.now() - started) / 60_000)
+        const place = `${++done}/${wanted.length} ${minutes} min  ${one.id} ${when} ${peer}`
+        console.log(`${place}: ${setting ? describe(setting) : 'no setting keeps'}`)
+      })
+    }
   }
-  const job = (one: Case, peer: string) => ({
-    ...{ do: 'tune' as const, case: one, folder, peer },
-    cheapestHours: cheapestOf(tunedOf(tuned, one).judged),
-  })
-  // Each round knows what the ones before have found.
-  for (const names of [first, strong, weak]) {
-    await tuneThese(
-      'judged',
-      cases.flatMap((one) =>
-        names.map((peer) => ({ ...job(one, peer), when: 'judged' as const, seeds })),
-      ),
-    )
-  }
+  const everyPeer = cases.flatMap((one) => rounds.flat().map((peer) => ({ one, peer })))
+  await tuneThese('judged', everyPeer, seeds)
   // Who is far from the best is never shown beside it. Of the day before, a user has the one that
   // was: one seed.
-  await tuneThese(
-    'before',
-    cases.flatMap((one) =>
-      nearest(tunedOf(tuned, one).judged).map(({ policy }) => ({
-        ...{ ...job(one, policy), when: 'before' as const, seeds: seeds.slice(0, 1) },
-      })),
-    ),
+  const near = cases.flatMap((one) =>
+    nearest(tunedOf(tuned, one).judged).map(({ policy }) => ({ one, peer: policy })),
   )
+  await tuneThese('before', near, seeds.slice(0, 1))
 }
+
+type Wanted = { readonly one: Case; readonly peer: string }
 
 // Those that came out best most often go first, then those that ever did: what is stopped early is
 // of use already.
 const first = ['keda', 'celery-ratio']
 const strong = ['judoscale', 'aws-target-tracking', 'aws-step', 'static']
 const weak = grids.map(({ peer }) => peer).filter((peer) => ![...first, ...strong].includes(peer))
+const rounds = [first, strong, weak]
 
-/** Of those that keep; Infinity where none does. */
-const cheapestOf = (tuned: Readonly<Record<string, Tuned | null>>) =>
-  Math.min(...nearest(tuned).map(({ setting }) => setting.instanceHours))
+/** Of those that keep; null where none does. */
+function cheapestOf(tuned: Readonly<Record<string, Tuned | null>>): number | null {
+  const hours = nearest(tuned).map(({ setting }) => setting.instanceHours)
+  return hours.length === 0 ? null : Math.min(...hours)
+}
 
 const describe = ({ within, instanceHours, utilisation, tried, params }: Tuned) =>
   `${percent(within)} in time, ${short(instanceHours)} h, ${percent(utilisation)} used, ` +

@@ -19,10 +19,7 @@ export async function inProcesses<J extends Job, R>(
   const count = Math.min(availableParallelism(), jobs.length)
   // The handlers' log lines are none of the benchmark's.
   const env = { ...process.env, POWERTOOLS_LOG_LEVEL: 'SILENT' }
-  // JSON has no Infinity.
-  const children = Array.from({ length: count }, () =>
-    fork(file, { env, serialization: 'advanced' }),
-  )
+  const children = Array.from({ length: count }, () => fork(file, { env }))
   // One answer after the other, for they may be written to one file.
   let told: Promise<void> = Promise.resolve()
   try {

@@ -27,8 +27,8 @@ export type TuneJob = {
   readonly when: When
   /** The mean of all must keep. */
   readonly seeds: readonly number[]
-  /** Instance-hours of the cheapest peer known on this case; Infinity where none is. */
-  readonly cheapestHours: number
+  /** Instance-hours of the cheapest peer known on this case; null where none is. */
+  readonly cheapestHours: number | null
 }
 
 export type Job = RunJob | TuneJob
@@ -116,7 +116,7 @@ function tuneOn({ grid, peer, job, worlds }: Tuning): Tuned | null {
     means.set(nameOf(trial), mean)
     return { end: 'whole', within: mean.within, hours: mean.instanceHours }
   }
-  const refineHoursMax = job.cheapestHours * refineHours
+  const refineHoursMax = (job.cheapestHours ?? Number.POSITIVE_INFINITY) * refineHours
   const found = search(grid.space(setting), { keep, run, refineHoursMax })
   const best = found.find(({ within }) => within >= keep)
   const mean = best && means.get(nameOf(best))
