@@ -17,7 +17,7 @@ export type ShadowOptions = {
   readonly min?: number
   readonly max?: number
   readonly serviceTime?: number
-  readonly serviceCv2: number
+  readonly serviceCv2?: number
   readonly history?: string
 }
 
@@ -29,7 +29,7 @@ export async function shadow(options: ShadowOptions): Promise<void> {
   const workload = await workloadOf(options)
   const history = options.history ? await readHistory(options.history) : []
   const lookSeconds = lookSecondsOf({ ...workload, mode: 'direct' })
-  const state = createShadow(workload, options.serviceCv2, history, lookSeconds)
+  const state = createShadow(workload, options.serviceCv2 ?? null, history, lookSeconds)
   let refused = 0
   for await (const line of createInterface({ input: process.stdin, crlfDelay: Infinity })) {
     const told = answer(state, line)
@@ -127,9 +127,8 @@ export function addShadow(
     .option('--service-time <time>', 'how long a task usually runs', parse.seconds)
     .option(
       '--service-cv2 <number>',
-      'variance of that over its squared mean; 1 is exponential',
+      'variance of that over its squared mean, where it is known; 1 is exponential',
       parse.number,
-      1,
     )
     .option('--history <file>', 'arrivals a minute of the days before, one number a line')
     .addHelpText('after', help)

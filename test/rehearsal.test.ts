@@ -88,6 +88,25 @@ describe('a rehearsal', () => {
     expect(found?.outcome.instanceHours).toBeLessThan(1.1 * work)
     expect(found?.outcome.kept).toBeGreaterThan(0.998)
   })
+  describe('of long tasks in bursts', () => {
+    const long = workloadOf({ taskSeconds: 600, startWithinSeconds: 600, max: 500 })
+    const history = historyOf(4, (minute) => (minute % 20 === 0 ? 30 : 0))
+    const keptOf = (constants: Constants, cv2: number) => {
+      const days = daysOf(long, history, minutes * 60, cv2, 1)
+      const { started, late } = replay(long, days, constants).hours
+      const sum = (counts: Int32Array) => counts.reduce((total, count) => total + count, 0)
+      return 1 - sum(late) / sum(started)
+    }
+
+    it.each([0.5, 2.5])('whose spread nobody knows keeps it when that is %d', (cv2) => {
+      const found = rehearse(long, history, null, 1)
+      expect(keptOf(found?.constants ?? firstConstants, cv2)).toBeGreaterThan(0.995)
+    })
+    it('and a spread that is wrong does not', () => {
+      const found = rehearse(long, history, 2.5, 1)
+      expect(keptOf(found?.constants ?? firstConstants, 0.5)).toBeLessThan(0.995)
+    })
+  })
   it('chooses among what the constants may be', () => {
     const found = rehearse(workload, steady, 1, 3)
     expect(Object.keys(found?.constants ?? {})).toEqual(Object.keys(firstConstants))

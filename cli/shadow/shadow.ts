@@ -11,8 +11,8 @@ import { parseLook } from './look.ts'
  */
 export type Shadow = {
   readonly workload: Omit<Workload, 'tickSeconds'>
-  /** Squared coefficient of variation of the service time. */
-  readonly serviceCv2: number
+  /** Squared coefficient of variation of the service time; null where nobody knows it. */
+  readonly serviceCv2: number | null
   /** Arrivals a minute, the days before and what came since. */
   readonly minutes: number[]
   /** Where the first of those minutes began; null until the first look. */
@@ -46,7 +46,7 @@ const tickSecondsMax = 300
 
 export function createShadow(
   workload: Shadow['workload'],
-  serviceCv2: number,
+  serviceCv2: number | null,
   history: readonly number[],
   tickSeconds: number,
 ): Shadow {

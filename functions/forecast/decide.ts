@@ -135,9 +135,6 @@ export type Decision = {
   readonly outlook: KeptOutlook
 }
 
-// Nobody has measured by how much service times differ, unless workers report it: as much as their
-// mean, which is more than most do.
-const serviceCv2 = 1
 // A service time of nothing would be none at all.
 const taskSecondsLeast = 0.001
 
@@ -180,7 +177,8 @@ function rehearsalOf(
 ): Rehearsal | null {
   // Another day, other chance; the same run again, the same.
   const seed = hash(`${queue}/${Math.floor(now / daySeconds)}`)
-  const made = rehearse(workload, history, serviceCv2, seed)
+  // By how much service times differ, nobody has measured.
+  const made = rehearse(workload, history, null, seed)
   if (!made) return null
   const { startWithinSeconds, bootSeconds, tickSeconds, slots, taskSeconds } = workload
   return {

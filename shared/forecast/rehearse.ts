@@ -46,20 +46,26 @@ const starts: readonly Constants[] = [
   { spend: 1, margin: 0.7, release: 0.9, holdSeconds: 120, grace: 1 },
 ]
 
+// Squared coefficients of variation between which real service times mostly lie: nearly alike, as
+// of jobs of one kind, and many short ones that a few long ones hide behind.
+const spreads = [0.5, 2.5] as const
+
+/** With a spread of null, for nobody has measured it, the promise must be kept with either. */
 export function rehearse(
   workload: Workload,
   history: History,
-  cv2: number,
+  cv2: number | null,
   seed: number,
 ): Rehearsed | null {
   const known = history.counts.length * 60
   const spanSeconds = Math.min(rehearsedDays * daySeconds, known - daySeconds)
   if (spanSeconds < daySeconds) return null
   const begin = history.from + known - spanSeconds - warmUpSeconds
-  const first = daysOf(workload, history, begin, cv2, seed)
-  const copies = Math.max(1, Math.min(copiesMax, Math.floor(unitsMax / first.arrivals.length)))
-  const all = [first]
-  while (all.length < copies) all.push(daysOf(workload, history, begin, cv2, seed + all.length))
+  const madeWith = (spread: number, copy: number) =>
+    daysOf(workload, history, begin, spread, seed + copy)
+  const first = madeWith(cv2 ?? spreads[0], 0)
+  const isFew = first.arrivals.length <= unitsMax / copies
+  const all = cv2 !== null && !isFew ? [first] : [first, madeWith(cv2 ?? spreads[1], 1)]
   const cost = all.reduce((sum, days) => sum + costOf(days), 0)
   const runs = all.map((days) => {
     const servable = servableHours(replay(workload, days, utmost).hours)
@@ -94,7 +100,7 @@ function outcomeOf({ hours, instanceHours }: Replayed, servable: readonly boolea
 }
 
 // Where tasks are few, chance decides what a single copy of the days says.
-const copiesMax = 2
+const copies = 2
 
 const pooled = (outcomes: readonly Outcome[]): Outcome => ({
   kept: Math.min(...outcomes.map(({ kept }) => kept)),
