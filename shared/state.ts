@@ -23,7 +23,10 @@ export type ShardMemory = {
 export type QueueMemory = Memory
 
 const counts = z.object({ visible: z.number(), notVisible: z.number(), delayed: z.number() })
-const list = z.array(z.number())
+// By one look at the whole list: each queue has an hour of arrivals, and a schema for each of its
+// elements takes longer than everything else that a sweep does with them.
+const isList = (value: unknown) => Array.isArray(value) && value.every(Number.isFinite)
+const list = z.custom<readonly number[]>(isList)
 const memorySchema = z.object({
   at: z.number(),
   since: z.number(),
@@ -111,11 +114,21 @@ export async function writeMemory(
   return putIf(deps, command)
 }
 
-const rounded = (_: string, value: unknown) =>
-  typeof value === 'number' ? hundredth(value) : value
+/** To the hundredth throughout. A replacer of JSON.stringify says the same in twice the time. */
+function rounded(value: unknown): unknown {
+  if (typeof value === 'number') return hundredth(value)
+  if (Array.isArray(value)) return value.map(rounded)
+  if (typeof value !== 'object' || value === null) return value
+  const parts: Record<string, unknown> = {}
+  for (const [name, part] of Object.entries(value)) parts[name] = rounded(part)
+  return parts
+}
 
-// An item holds 400 KB, and a shard hundreds of queues with an hour of arrivals each.
-const packed = (queues: ShardMemory['queues']) => deflateRawSync(JSON.stringify(queues, rounded))
+// An item holds 400 KB, and a shard hundreds of queues with an hour of arrivals each. The usual
+// level makes it a twelfth smaller, and takes more than twice the time.
+const packing = { level: 3 }
+const packed = (queues: ShardMemory['queues']) =>
+  deflateRawSync(JSON.stringify(rounded(queues)), packing)
 
 /** An item that cannot be read is none: its queues begin anew. */
 function unpacked(bytes: Uint8Array | undefined): string {
