@@ -1,5 +1,6 @@
 import type { DrainDeps } from '../../shared/aws.ts'
 import { type Drain, type Kept, writeDrain } from '../../shared/drains.ts'
+import { isEqual } from '../../shared/equal.ts'
 import { type Done, settle } from './act.ts'
 import { decide, nextLook, type Step, type Why } from './decide.ts'
 import { fold, type Ignored } from './fold.ts'
@@ -57,7 +58,7 @@ export async function claim(
       why,
       ignored,
     } as const
-    if (isSame(kept.drain, drain)) return { ...claimed, kept: { drain, version: kept.version } }
+    if (isEqual(kept.drain, drain)) return { ...claimed, kept: { drain, version: kept.version } }
     const result = await writeDrain(deps, drain, kept.version)
     if ('written' in result) return { ...claimed, kept: { drain, version: kept.version + 1 } }
     kept = result.conflict
@@ -95,8 +96,6 @@ function withTimeout(drain: Drain, timeouts: ReadonlyMap<string, number>): Drain
   return { ...drain, hook: { ...drain.hook, timeoutSeconds } }
 }
 
-const isSame = (a: Drain | null, b: Drain) => a !== null && JSON.stringify(a) === JSON.stringify(b)
-
 // The longest that a message may be delayed; what is later is left to the sweep.
 const delayMillisecondsMax = 900_000
 
@@ -125,7 +124,7 @@ export async function conclude(
   for (let attempt = 0; attempt < attemptsMax; attempt++) {
     const base = from.drain ?? kept.drain
     const drain = { ...settle(base, done), lookAt: lookAt ?? base.lookAt }
-    if (isSame(from.drain, drain)) return drain
+    if (isEqual(from.drain, drain)) return drain
     const result = await writeDrain(deps, drain, from.version)
     if ('written' in result) return drain
     from = result.conflict

@@ -1,4 +1,5 @@
 import { type Drain, deadlineOf, type Fault } from '../../shared/drains.ts'
+import { isEqual } from '../../shared/equal.ts'
 import type { Notice, Phase, Reason } from '../../shared/events.ts'
 import type { QueueConfig } from '../../shared/queue-config.ts'
 import { spotNoticeSeconds } from '../../shared/timing.ts'
@@ -268,8 +269,7 @@ const again = ({ calledOff, ended, goneAt }: Drain, place: Place, at: number): D
 })
 
 function changed(before: Drain | null, after: Drain): Folded {
-  const same = before !== null && JSON.stringify(before) === JSON.stringify(after)
-  return same ? { drain: before, ignored: 'known' } : { drain: after }
+  return isEqual(before, after) ? { drain: before, ignored: 'known' } : { drain: after }
 }
 
 /** How much nearer the deadline is than the one that was sent; null where none was. */

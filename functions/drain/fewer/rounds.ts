@@ -2,6 +2,7 @@ import { queueOf } from '../../../shared/assign.ts'
 import type { DrainDeps } from '../../../shared/aws.ts'
 import { type Drain, isAsked, type Kept, neverSeen, readDrains } from '../../../shared/drains.ts'
 import { each } from '../../../shared/each.ts'
+import { isEqual } from '../../../shared/equal.ts'
 import { type Fewer, readFewer, writeFewer } from '../../../shared/fewer.ts'
 import { describeNamed, type Group } from '../../../shared/fleet.ts'
 import type { Fleet, QueueConfig } from '../../../shared/queue-config.ts'
@@ -120,7 +121,7 @@ const unwished = ({ name, desired }: Group): Fewer => ({
 
 /** Written down before anybody leaves: of two runs at once, only the one that wrote it chooses. */
 async function isChosen(deps: DrainDeps, next: Fewer, last: Fewer | null, version: number) {
-  const isNothingNew = last ? JSON.stringify(next) === JSON.stringify(last) : next.wish.at === 0
+  const isNothingNew = last ? isEqual(next, last) : next.wish.at === 0
   return isNothingNew || (await writeFewer(deps, next, version)) === 'written'
 }
 
