@@ -5,12 +5,14 @@
 export type Engine = {
   /** Virtual epoch milliseconds. */
   readonly now: number
-  /** When the next event is due; null where none is planned. */
-  readonly nextAt: number | null
   /** Plans an event. One planned for the past runs next, at the present time. */
   at(time: number, run: () => void): void
-  /** Runs everything planned up to and including that time, and ends at that time. */
-  runUntil(time: number): void
+  /**
+   * Runs everything planned up to and including that time, and ends at that time. Where it is asked
+   * to, it ends before: once all of a moment is done, and that says so. Says whether it came to the
+   * end.
+   */
+  runUntil(time: number, isInterrupted?: () => boolean): boolean
 }
 
 type Planned = { readonly time: number; readonly order: number; readonly run: () => void }
@@ -23,22 +25,24 @@ export function createEngine(startAt: number): Engine {
     get now() {
       return now
     },
-    get nextAt() {
-      return heap[0]?.time ?? null
-    },
     at(time, run) {
       push(heap, { time: Math.max(time, now), order: order++, run })
     },
-    runUntil(end) {
+    runUntil(end, isInterrupted = never) {
       for (let next = heap[0]; next && next.time <= end; next = heap[0]) {
+        if (next.time > now && isInterrupted()) return false
         pop(heap)
         now = next.time
         next.run()
       }
+      if (isInterrupted()) return false
       now = end
+      return true
     },
   }
 }
+
+const never = () => false
 
 const before = (a: Planned, b: Planned) =>
   a.time < b.time || (a.time === b.time && a.order < b.order)

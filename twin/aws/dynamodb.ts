@@ -139,7 +139,7 @@ function batchGet(tables: Tables, { RequestItems = {} }: BatchGetItemCommandInpu
   if (asked.length > keysPerBatchMax) {
     throw validation('Too many items requested for the BatchGetItem call')
   }
-  const names = asked.map(({ table, key }) => JSON.stringify([table.name, key.pk, key.sk]))
+  const names = asked.map(({ table, key }) => [table.name, key.pk, key.sk].join('\0'))
   if (new Set(names).size < names.length) {
     throw validation('Provided list of item keys contains duplicates')
   }

@@ -88,17 +88,10 @@ export async function runUntil(
   const work = async () => {
     for (const source of sources) if (source.pending > 0) await source.runInvocations()
   }
-  const isDue = () => {
-    for (const source of sources) if (source.pending > 0) return true
-    return false
-  }
-  await work()
-  for (let next = engine.nextAt; next !== null && next <= end; next = engine.nextAt) {
-    engine.runUntil(next)
-    // Most events concern no function: waiting for nothing would cost more than they do.
-    if (isDue()) await work()
-  }
-  engine.runUntil(end)
+  // Most events concern no function: waiting for nothing would cost more than they do.
+  const isDue = () => sources.some(({ pending }) => pending > 0)
+  do await work()
+  while (!engine.runUntil(end, isDue))
 }
 
 function checkOptions(options: EventSourceOptions): void {

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import type {
   ChangeMessageVisibilityCommandInput,
   DeleteMessageCommandInput,
@@ -177,7 +177,7 @@ export function idOf(queue: Queue<unknown>, { id, from }: Message<unknown>): str
   return `message-${sent.queue}-${sent.id}`
 }
 
-export const md5 = (text: string) => createHash('md5').update(text).digest('hex')
+export const md5 = (text: string) => hash('md5', text)
 
 /** Every system attribute of a message that has been received. */
 export function attributesOf(queue: Queue<unknown>, message: Message<unknown>) {
