@@ -3,7 +3,7 @@ import { foresee, type Seen } from '../sizing/foresee.ts'
 import type { Forecast } from '../sizing/predict.ts'
 import type { Profile, Workload } from '../sizing/types.ts'
 import { type History, profilesOf } from './history.ts'
-import type { Days } from './replay.ts'
+import type { Days } from './miniature.ts'
 
 /** The last days made anew for a rehearsal: their tasks, and what was foreseen of them. */
 

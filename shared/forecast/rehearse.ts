@@ -1,7 +1,8 @@
 import { type Constants, firstConstants, type Workload } from '../sizing/types.ts'
 import { daysOf, unitsMax, warmUpSeconds } from './days.ts'
 import type { History } from './history.ts'
-import { type Days, type Hours, type Replayed, replay } from './replay.ts'
+import type { Days } from './miniature.ts'
+import { type Hours, type Replayed, replay } from './replay.ts'
 
 /**
  * The rehearsal: the last days once more, through the rule itself, with one set of constants after
