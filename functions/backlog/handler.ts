@@ -49,11 +49,7 @@ export const backlog = (fleet: Fleet) => async (look: Look, deps: BacklogDeps) =
   const dropped = look.fast && whyDropped(look.fast.dueAt, lastFastLook(memory), now)
   if (dropped) return drop(deps, fleet, { look, now, dropped })
   const seen = await gather(deps, fleet, { look, memory, now })
-  const wanted = seen.measured.map((one) => ({
-    ...one,
-    decision: decide(one.queue, one.snapshot, now),
-  }))
-  const { decided, failures } = await limit(deps, fleet, seen.groups, wanted)
+  const { decided, failures } = await limit(deps, fleet, seen.groups, seen.wanted)
   const unmeasured = [...seen.failures, ...failures]
   logFailures(deps.log, unmeasured)
   const acted = await act(deps, fleet, { look, memory, now }, decided)
@@ -94,12 +90,15 @@ async function gather(deps: Deps, fleet: Fleet, { look, memory, now }: Begun) {
       ...outlookIn(outlooks, queue.name, now),
       remembered,
     }
-    const asks = lowersWhileBusy(decide(queue, snapshot, now), group)
-    const hooked = asks && (await isHooked(deps, group.name))
-    return { queue, snapshot: { ...snapshot, hooked } }
+    const decision = decide(queue, snapshot, now)
+    // Whether there is a hook matters to nothing else.
+    if (!lowersWhileBusy(decision, group))
+      return { queue, snapshot: { ...snapshot, hooked: false }, decision }
+    const found = { ...snapshot, hooked: await isHooked(deps, group.name) }
+    return { queue, snapshot: found, decision: found.hooked ? decision : decide(queue, found, now) }
   })
-  const measured = outcomes.flatMap((outcome) => ('value' in outcome ? [outcome.value] : []))
-  return { groups, measured, failures: failuresOf(outcomes, 'measure') }
+  const wanted = outcomes.flatMap((outcome) => ('value' in outcome ? [outcome.value] : []))
+  return { groups, wanted, failures: failuresOf(outcomes, 'measure') }
 }
 
 /** The queues of the shard, or those of them whose groups a fast look was asked for. */
