@@ -8,6 +8,7 @@ import * as z from 'zod/mini'
 import { type Deps, isAwsError } from './aws.ts'
 import { phases, type Reason, reasons } from './events.ts'
 import { parseJson } from './json.ts'
+import { parsedOnce } from './parsed.ts'
 
 /**
  * The one state of an instance's drain, over all reasons and all that is heard of it. Kept in the
@@ -217,13 +218,17 @@ export async function writeDrain(
 const attribute = z.object({ S: z.optional(z.string()), N: z.optional(z.string()) })
 const conflictSchema = z.object({ Item: z._default(z.record(z.string(), attribute), {}) })
 
+// A drain is read several times, by the sweep and by each run that it concerns, before it changes.
+const parsed = parsedOnce(
+  (text): Drain | null => drainSchema.safeParse(parseJson(text)).data ?? null,
+)
+
 /** An item that cannot be understood counts as none, and is written anew. */
 function keptOf(
   item: Readonly<Record<string, { S?: string | undefined; N?: string | undefined }>>,
 ) {
-  const parsed = drainSchema.safeParse(parseJson(item['drain']?.S ?? ''))
   return {
-    drain: parsed.success ? parsed.data : null,
+    drain: parsed(item['drain']?.S ?? ''),
     version: Number(item['version']?.N ?? 0),
   }
 }

@@ -3,6 +3,7 @@ import * as z from 'zod/mini'
 import type { Deps } from './aws.ts'
 import { chunks, each } from './each.ts'
 import { parseJson } from './json.ts'
+import { parsedOnce } from './parsed.ts'
 import { type Put, putIf } from './put.ts'
 import { noOutlook, type Outlook } from './sizing/types.ts'
 
@@ -110,8 +111,11 @@ export async function readOutlooks(deps: Db, queues: readonly string[]) {
   return { found, failed }
 }
 
+// Written each hour and read each minute.
+const parsedOf = parsedOnce((text) => schema.safeParse(parseJson(text)))
+
 function readingOf(item: Record<string, AttributeValue>): OutlookReading {
-  const parsed = schema.safeParse(parseJson(item['outlook']?.S ?? ''))
+  const parsed = parsedOf(item['outlook']?.S ?? '')
   if (!parsed.success) return 'unreadable'
   const profiles = unpacked(parsed.data.profiles, item['profiles']?.B ?? new Uint8Array())
   const { version: _, ...outlook } = parsed.data
