@@ -15,10 +15,8 @@ export type Engine = {
   runUntil(time: number, isInterrupted?: () => boolean): boolean
 }
 
-type Planned = { readonly time: number; readonly order: number; readonly run: () => void }
-
 export function createEngine(startAt: number): Engine {
-  const heap: Planned[] = []
+  const heap: Heap = { times: [], orders: [], runs: [] }
   let now = startAt
   let order = 0
   return {
@@ -26,14 +24,17 @@ export function createEngine(startAt: number): Engine {
       return now
     },
     at(time, run) {
-      push(heap, { time: Math.max(time, now), order: order++, run })
+      push(heap, Math.max(time, now), order++, run)
     },
     runUntil(end, isInterrupted = never) {
-      for (let next = heap[0]; next && next.time <= end; next = heap[0]) {
-        if (next.time > now && isInterrupted()) return false
+      for (;;) {
+        const time = heap.times[0]
+        const run = heap.runs[0]
+        if (time === undefined || run === undefined || time > end) break
+        if (time > now && isInterrupted()) return false
         pop(heap)
-        now = next.time
-        next.run()
+        now = time
+        run()
       }
       if (isInterrupted()) return false
       now = end
@@ -44,38 +45,63 @@ export function createEngine(startAt: number): Engine {
 
 const never = () => false
 
-const before = (a: Planned, b: Planned) =>
-  a.time < b.time || (a.time === b.time && a.order < b.order)
-
-function push(heap: Planned[], item: Planned): void {
-  let index = heap.length
-  heap.push(item)
-  while (index > 0) {
-    const up = (index - 1) >> 1
-    const parent = heap[up]
-    if (!parent || !before(item, parent)) break
-    heap[index] = parent
-    index = up
-  }
-  heap[index] = item
+/** In three arrays: of the millions of a day only what is compared is looked at. */
+type Heap = {
+  readonly times: number[]
+  readonly orders: number[]
+  readonly runs: (() => void)[]
 }
 
-/** Removes the first item: the last one takes its place and sinks to where it belongs. */
-function pop(heap: Planned[]): void {
-  const item = heap.pop()
-  if (!item || heap.length === 0) return
+/** Whether what is at that place comes before something else. */
+function isBefore({ times, orders }: Heap, index: number, time: number, order: number): boolean {
+  const own = times[index] ?? 0
+  return own < time || (own === time && (orders[index] ?? 0) < order)
+}
+
+function put(heap: Heap, index: number, time: number, order: number, run: () => void): void {
+  heap.times[index] = time
+  heap.orders[index] = order
+  heap.runs[index] = run
+}
+
+/** Puts there what is at another place. */
+function move({ times, orders, runs }: Heap, from: number, to: number): void {
+  times[to] = times[from] ?? 0
+  orders[to] = orders[from] ?? 0
+  runs[to] = runs[from] ?? nothing
+}
+
+const nothing = () => {}
+
+function push(heap: Heap, time: number, order: number, run: () => void): void {
+  let index = heap.times.length
+  put(heap, index, time, order, run)
+  while (index > 0) {
+    const up = (index - 1) >> 1
+    if (isBefore(heap, up, time, order)) break
+    move(heap, up, index)
+    index = up
+  }
+  put(heap, index, time, order, run)
+}
+
+/** Removes the first: the last one takes its place and sinks to where it belongs. */
+function pop(heap: Heap): void {
+  const { times, orders, runs } = heap
+  const time = times.pop() ?? 0
+  const order = orders.pop() ?? 0
+  const run = runs.pop()
+  const { length } = times
+  if (run === undefined || length === 0) return
   let index = 0
   for (;;) {
     let down = 2 * index + 1
-    let child = heap[down]
-    const right = heap[down + 1]
-    if (child && right && before(right, child)) {
-      child = right
-      down++
-    }
-    if (!child || !before(child, item)) break
-    heap[index] = child
+    if (down >= length) break
+    const right = down + 1
+    if (right < length && isBefore(heap, right, times[down] ?? 0, orders[down] ?? 0)) down = right
+    if (!isBefore(heap, down, time, order)) break
+    move(heap, down, index)
     index = down
   }
-  heap[index] = item
+  put(heap, index, time, order, run)
 }

@@ -13,20 +13,43 @@ type Item = Record<string, AttributeValue> | undefined
  * Parentheses and the other functions are refused, not ignored.
  */
 export const holds = (expression: string, item: Item, names: Names): boolean =>
-  expression
-    .split(/\s+OR\s+/)
-    .some((all) => all.split(/\s+AND\s+/).every((term) => termHolds(term.trim(), item, names)))
+  termsOf(expression).some((all) => all.every((term) => termHolds(term, item, names)))
 
-function termHolds(term: string, item: Item, names: Names): boolean {
+type Term =
+  | { readonly call: string; readonly attribute: string }
+  | { readonly left: string; readonly operator: string; readonly right: string }
+  | { readonly wrong: string }
+
+// There are as many as there are in the code: a few.
+const known = new Map<string, readonly (readonly Term[])[]>()
+
+/** The alternatives, and what must hold in each. */
+function termsOf(expression: string): readonly (readonly Term[])[] {
+  const found = known.get(expression)
+  if (found) return found
+  const alternatives = expression.split(/\s+OR\s+/)
+  const terms = alternatives.map((all) => all.split(/\s+AND\s+/).map((term) => termOf(term.trim())))
+  known.set(expression, terms)
+  return terms
+}
+
+function termOf(term: string): Term {
   const [, call, attribute] =
     /^(attribute_exists|attribute_not_exists)\(\s*([#\w]+)\s*\)$/.exec(term) ?? []
-  if (call && attribute) {
-    const name = nameOf(attribute, names)
-    const exists = item?.[name] !== undefined
-    return call === 'attribute_exists' ? exists : !exists
-  }
+  if (call && attribute) return { call, attribute }
   const [, left, operator, right] = /^([#\w]+)\s*(=|<>|<=|>=|<|>)\s*(:\w+)$/.exec(term) ?? []
-  if (!left || !operator || !right) throw invalid(`Syntax error near ${term}`)
+  return left && operator && right ? { left, operator, right } : { wrong: term }
+}
+
+function termHolds(term: Term, item: Item, names: Names): boolean {
+  if ('wrong' in term) throw invalid(`Syntax error near ${term.wrong}`)
+  if ('call' in term) {
+    // Asked of no item as well: a name that is not given is refused all the same.
+    const name = nameOf(term.attribute, names)
+    const exists = item?.[name] !== undefined
+    return term.call === 'attribute_exists' ? exists : !exists
+  }
+  const { left, operator, right } = term
   const expected = givenValue(right, names)
   const name = nameOf(left, names)
   const actual = item?.[name]

@@ -22,12 +22,13 @@ export function startArrivals(
 ): void {
   const { engine, sqs } = twin
   const queue = sqs.queue(queueName)
+  const arrive = () => {
+    send(engine, queue, '', makeTask(engine.now), queue.delayMs)
+  }
   const minute = () => {
     const count = random.poisson((rate(engine.now + minuteMs / 2) * minuteMs) / 1_000)
     for (let i = 0; i < count; i++) {
-      engine.at(engine.now + Math.floor(random.next() * minuteMs), () => {
-        send(engine, queue, '', makeTask(engine.now), queue.delayMs)
-      })
+      engine.at(engine.now + Math.floor(random.next() * minuteMs), arrive)
     }
     engine.at(engine.now + minuteMs, minute)
   }
