@@ -21,10 +21,12 @@ export const seasons: Readonly<Record<string, readonly number[]>> = {
   'last 2 weeks': [7 * day, 14 * day],
 }
 
-export const predictorNames = [...Object.keys(recent), ...Object.keys(seasons)]
+const recentMinutes = Object.values(recent)
+const seasonNames = Object.keys(seasons)
+export const predictorNames = [...Object.keys(recent), ...seasonNames]
 /** Whether it looks at earlier hours and days. */
 export const isSeasonal = (predictor: string) => predictor in seasons
-const recentCount = Object.keys(recent).length
+const recentCount = recentMinutes.length
 
 /** Arrivals of the last minutes, the newest last; the last one is under way. */
 export type Recent = {
@@ -84,11 +86,10 @@ export function profileSum(
 ) {
   if (from < start || to > start + counts.length * stepSeconds) return null
   let sum = 0
-  const first = Math.floor((from - start) / stepSeconds)
-  for (let index = first; start + index * stepSeconds < to; index++) {
-    const left = Math.max(from, start + index * stepSeconds)
-    const right = Math.min(to, start + (index + 1) * stepSeconds)
-    sum += ((counts[index] ?? 0) * (right - left)) / stepSeconds
+  let index = Math.floor((from - start) / stepSeconds)
+  for (let left = start + index * stepSeconds; left < to; left += stepSeconds) {
+    const seconds = Math.min(to, left + stepSeconds) - Math.max(from, left)
+    sum += ((counts[index++] ?? 0) * seconds) / stepSeconds
   }
   return sum
 }
@@ -101,21 +102,21 @@ export function predictions(
   aheadSeconds: number,
 ): (number | null)[] {
   const has = last.counts.length * 60
-  const rates = Object.values(recent).map((minutes) => {
+  const says: (number | null)[] = recentMinutes.map((minutes) => {
     const span = Math.min(minutes * 60, has - 60 + (now - last.minute))
     return span <= 0 ? 0 : (arrivalsOf(last, now, now - span, now) / span) * aheadSeconds
   })
   const span = Math.min(levelSeconds, has - 60)
   const level = span < 600 ? null : arrivalsOf(last, now, now - span, now)
-  const seasonal = Object.keys(seasons).map((name) => {
+  for (const name of seasonNames) {
     const profile = profiles[name]
-    if (!profile) return null
-    const ahead = profileSum(profile, now, now + aheadSeconds)
-    const before = level === null ? null : profileSum(profile, now - span, now)
-    if (ahead === null) return null
-    return level === null || before === null ? ahead : ahead * scaleOf(level, before)
-  })
-  return [...rates, ...seasonal]
+    const ahead = profile ? profileSum(profile, now, now + aheadSeconds) : null
+    const before =
+      profile && ahead !== null && level !== null ? profileSum(profile, now - span, now) : null
+    const isScaled = ahead !== null && level !== null && before !== null
+    says.push(isScaled ? ahead * scaleOf(level, before) : ahead)
+  }
+  return says
 }
 
 // The level is believed as far as its counts allow: as if this many had come as was foreseen.

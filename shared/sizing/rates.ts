@@ -13,7 +13,8 @@ export function addArrivals(
   const minute = Math.floor(until / 60) * 60
   const passed = last ? Math.max(0, (minute - last.minute) / 60) : 0
   const fresh = Math.min(passed, recentMinutesMax)
-  const counts = last ? [...last.counts, ...Array<number>(fresh).fill(0)] : [0]
+  const counts = last ? last.counts.slice() : [0]
+  for (let more = fresh; more > 0; more--) counts.push(0)
   const span = until - from
   for (let index = counts.length - 1; index >= 0; index--) {
     const start = minute - (counts.length - 1 - index) * 60
@@ -21,7 +22,8 @@ export function addArrivals(
     if (overlap > 0) counts[index] = (counts[index] ?? 0) + (arrivals * overlap) / span
     if (start <= from) break
   }
-  return { minute, counts: counts.slice(-recentMinutesMax) }
+  const isLong = counts.length > recentMinutesMax
+  return { minute, counts: isLong ? counts.slice(-recentMinutesMax) : counts }
 }
 
 /** For how long the oldest of the waiting tasks has waited: the newest arrivals are those left. */

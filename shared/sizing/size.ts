@@ -41,7 +41,7 @@ export function size(
   const rule = { workload, constants, picture }
   const have = picture.capacity.working + picture.capacity.booting
   const least = launched(rule)
-  const kept = needed(rule, constants.release * constants.spend, leastAheadKeep)
+  const kept = needed(rule, spanOf(rule, constants.release * constants.spend, leastAheadKeep))
   // What boots was needed when it was launched: held until it could be there, no longer.
   const booting = Math.min(picture.capacity.oldestSeconds, leadOf(workload))
   const held = Math.max(constants.holdSeconds, booting)
@@ -111,18 +111,24 @@ const wholeUp = (value: number) => Math.max(0, Math.ceil(value - 1e-9))
 const perSlot = (seconds: number, { serviceSeconds }: Picture) =>
   1 + Math.max(0, seconds) / serviceSeconds
 
+/** What is provided for now: what comes meanwhile, and by when it must start. */
+type Span = { readonly coming: number; readonly by: number }
+
+function spanOf(rule: Rule, spend: number, leastAhead: number): Span {
+  const waits = spend * rule.workload.startWithinSeconds
+  const horizon = horizonOf(rule.workload, waits, leastAhead)
+  return { coming: arriving(rule, horizon), by: horizon + waits }
+}
+
 /**
  * Instances with which all that is there, and all that comes before a later launch could help,
  * starts in time when that share of the promise is spent on waiting: "tasks per slot".
  */
-function needed(rule: Rule, spend: number, leastAhead: number): number {
+function needed(rule: Rule, { coming, by }: Span): number {
   const { workload, picture } = rule
-  const waits = spend * workload.startWithinSeconds
-  const horizon = horizonOf(workload, waits, leastAhead)
   const present = picture.visible + picture.running
   if (present === 0 && canBeEmpty(rule)) return 0
-  const tasks = present + arriving(rule, horizon)
-  return wholeUp(tasks / (workload.slots * perSlot(horizon + waits, picture)))
+  return wholeUp((present + coming) / (workload.slots * perSlot(by, picture)))
 }
 
 // Launch to work, and shutdown: what a return from zero costs beside the work.
@@ -142,23 +148,20 @@ function launched(rule: Rule): number {
   const present = picture.visible + picture.running
   if (present === 0 && canBeEmpty(rule)) return 0
   const tasks = present + arriving(rule, aheadOf(workload))
+  const span = spanOf(rule, constants.spend, leastAheadUp)
   return Math.min(
     wholeUp(tasks / workload.slots),
-    Math.max(needed(rule, constants.spend, leastAheadUp), lacking(rule), waiting(rule)),
+    Math.max(needed(rule, span), lacking(rule, span), waiting(rule)),
   )
 }
 
 /** With what is there too late or not at all, where slots that boot count once they are ready. */
-function lacking(rule: Rule): number {
-  const { workload, constants, picture } = rule
+function lacking({ workload, picture }: Rule, { coming, by }: Span): number {
   const { working, booting, bootedSeconds } = picture.capacity
-  const waits = constants.spend * workload.startWithinSeconds
-  const horizon = horizonOf(workload, waits, leastAheadUp)
-  const by = horizon + waits
   const lead = leadOf(workload)
   const soon = booting * perSlot(by - Math.max(0, lead - bootedSeconds), picture)
   const started = (working * perSlot(by, picture) + soon) * workload.slots
-  const lack = picture.visible + picture.running + arriving(rule, horizon) - started
+  const lack = picture.visible + picture.running + coming - started
   if (lack <= 0) return 0
   return working + booting + wholeUp(lack / (workload.slots * perSlot(by - lead, picture)))
 }
@@ -187,5 +190,6 @@ function waiting({ workload, constants, picture }: Rule): number {
 
 function remember(needs: Needs, now: number, instances: number, holdSeconds: number): Needs {
   const kept = needs.filter((need) => need.at > now - holdSeconds && need.instances > instances)
-  return [...kept, { at: now, instances }]
+  kept.push({ at: now, instances })
+  return kept
 }
