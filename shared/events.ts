@@ -212,6 +212,7 @@ const readers: Readonly<Record<string, (event: unknown, what: string) => readonl
 /** The kinds of events that drain handles, as `source/detail-type`. */
 export const handledEvents = Object.keys(readers)
 
+const asked = z.object({ fewer: z.unknown() })
 const timerSchema = z.strictObject({ timer: z.array(instanceId) })
 
 /**
@@ -230,7 +231,7 @@ export function parseMessage(body: string): Message {
   }
   const timer = timerSchema.safeParse(event)
   if (timer.success) return { kind: 'timer', instances: timer.data.timer }
-  if (z.object({ fewer: z.unknown() }).safeParse(event).success) {
+  if (asked.safeParse(event).success) {
     const wish = wishMessage.safeParse(event)
     if (!wish.success) throw malformed('fewer', fieldsOf(wish.error, 'message'))
     return { kind: 'fewer', wish: wish.data.fewer }
