@@ -259,7 +259,7 @@ export async function rolePolicy(moto: Moto, name: 'backlog' | 'drain' | 'foreca
   }
 }
 
-/** The queues and groups of fleet.config.ts, one instance each, and 30 messages for `invoice`. */
+/** The queues and groups of fleet.config.ts, one instance each, and 20 messages for `invoice`. */
 export async function makeFleet({ client, endpoint }: Moto): Promise<void> {
   const autoscaling = new AutoScalingClient(client)
   const sqs = new SQSClient({ ...client, useQueueUrlAsEndpoint: false })
@@ -287,7 +287,7 @@ export async function makeFleet({ client, endpoint }: Moto): Promise<void> {
   }
   const Entries = Array.from({ length: 10 }, (_, id) => ({ Id: `${id}`, MessageBody: 'task' }))
   const QueueUrl = `${endpoint}/123456789012/invoice`
-  for (const _batch of [1, 2, 3]) await sqs.send(new SendMessageBatchCommand({ QueueUrl, Entries }))
+  for (const _batch of [1, 2]) await sqs.send(new SendMessageBatchCommand({ QueueUrl, Entries }))
 }
 
 /** The instances of a group, and the state in which it shows each. */

@@ -81,6 +81,7 @@ run_drain() {
         read_wishes
         if called_off; then
             # --resume does the rest, once the lock is free.
+            knows_what_runs && take_counts
             say 'called off' && w_phase=resumed w_exit=4
             return 0
         fi
@@ -194,7 +195,7 @@ look() {
         give_in
         return 0
     fi
-    w_handed=$s_handed w_finished=$s_finished w_running=$s_running
+    take_counts
     case $s_phase in
     quiet | idle)
         if [ "$w_quiet" = null ]; then
@@ -225,6 +226,11 @@ stop_when_idle() {
 # knows_what_runs: whether the state file is an answer to this drain, so that its lists count.
 knows_what_runs() {
     [ -n "$w_state" ] && read_state "$w_state" && [ "$s_drain" = "$w_order_id" ]
+}
+
+# take_counts: the last that it wrote; it may have gone further since the last look.
+take_counts() {
+    w_handed=$s_handed w_finished=$s_finished w_running=$s_running
 }
 
 # end_gone: the main process has ended; usually because we asked it to.
@@ -258,8 +264,7 @@ force() {
         kill -KILL "$o_child" 2>/dev/null || :
     done
     if knows_what_runs; then
-        # The last that it wrote: it may have gone further since the last look.
-        w_handed=$s_handed w_finished=$s_finished w_running=$s_running
+        take_counts
         o_released=$(release_held) && w_handed=$((w_handed + o_released))
     else
         say 'what it held is not known and stays in flight until its visibility timeout'
