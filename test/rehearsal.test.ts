@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { daysOf } from '../shared/forecast/days.ts'
+import type { History } from '../shared/forecast/history.ts'
 import { rehearse, search } from '../shared/forecast/rehearse.ts'
 import { replay } from '../shared/forecast/replay.ts'
 import { type Constants, firstConstants } from '../shared/sizing/types.ts'
@@ -16,6 +17,9 @@ const historyOf = (days: number, counts: (minute: number) => number) => ({
   counts: Array.from({ length: days * minutes }, (_, minute) => counts(minute)),
 })
 
+const rehearsed = (history: History, cv2: number | null = 1, from = workload, seed = 1) =>
+  rehearse(from, history, { cv2, last: firstConstants, seed })
+
 describe('a search', () => {
   // Hours fall with what is spent on waiting, and beyond a share of it ever less is kept.
   const bowl = (limit: number) => (constants: Constants) => ({
@@ -27,17 +31,31 @@ describe('a search', () => {
     [0.9, { spend: 0.9, margin: 0 }],
     [0.35, { spend: 0.35, margin: 0 }],
   ])('takes the cheapest that keeps, where spending up to %d does', (limit, expected) => {
-    expect(search(bowl(limit), 1).constants).toMatchObject(expected)
+    expect(search(bowl(limit), 1, firstConstants).constants).toMatchObject(expected)
   })
   it('takes what keeps most where nothing keeps enough', () => {
     const run = ({ margin }: Constants) => ({ kept: 0.9 + margin / 100, instanceHours: 100 })
-    expect(search(run, 1).constants.margin).toBe(4.5)
+    expect(search(run, 1, firstConstants).constants.margin).toBe(4.5)
   })
-  it('tries fewer sets where each takes longer, and never less than sixteen', () => {
-    const many = search(bowl(0.5), 1).tried
-    const few = search(bowl(0.5), 1e9).tried
+  it('goes on from the constants in use, and so stays where two places are as good', () => {
+    // Two hollows, whose floors are no neighbours of each other.
+    const run = ({ spend, holdSeconds }: Constants) => {
+      const far = Math.min(Math.abs(spend - 0.1), Math.abs(spend - 0.9))
+      return { kept: 1, instanceHours: 100 + far + Math.abs(holdSeconds - 240) / 1_000 }
+    }
+    const found = (spend: number) => search(run, 1, { ...firstConstants, spend }).constants
+    expect(found(0.2)).toMatchObject({ spend: 0.1, holdSeconds: 240 })
+    expect(found(0.8)).toMatchObject({ spend: 0.9, holdSeconds: 240 })
+  })
+  it('begins elsewhere where those in use are no longer to be had', () => {
+    const last = { ...firstConstants, spend: 0.123 }
+    expect(search(bowl(0.9), 1, last)).toEqual(search(bowl(0.9), 1, firstConstants))
+  })
+  it('tries fewer sets where each takes longer, and never less than two dozen', () => {
+    const many = search(bowl(0.5), 1, firstConstants).tried
+    const few = search(bowl(0.5), 1e9, firstConstants).tried
     expect(many).toBeGreaterThan(few)
-    expect(few).toBeGreaterThanOrEqual(16)
+    expect(few).toBeGreaterThanOrEqual(24)
   })
 })
 
@@ -45,45 +63,25 @@ describe('a rehearsal', () => {
   const steady = historyOf(4, () => 20)
 
   it('of less than two days is none', () => {
-    expect(
-      rehearse(
-        workload,
-        historyOf(1.9, () => 20),
-        1,
-        1,
-      ),
-    ).toBeNull()
+    const short = historyOf(1.9, () => 20)
+    expect(rehearsed(short)).toBeNull()
   })
   it('is the same for the same seed', () => {
-    expect(rehearse(workload, steady, 1, 7)).toEqual(rehearse(workload, steady, 1, 7))
+    expect(rehearsed(steady, 1, workload, 7)).toEqual(rehearsed(steady, 1, workload, 7))
   })
   it('finds constants that keep the promise at about what the work takes', () => {
-    const found = rehearse(workload, steady, 1, 1)
+    const found = rehearsed(steady)
     expect(found?.outcome.kept).toBeGreaterThan(0.998)
     // Twenty a minute for a minute each, three days.
     expect(found?.outcome.instanceHours).toBeLessThan(1.1 * 20 * 72)
   })
   it('of days that were empty has a group that is', () => {
-    expect(
-      rehearse(
-        workload,
-        historyOf(4, () => 0),
-        1,
-        1,
-      )?.outcome,
-    ).toMatchObject({ kept: 1 })
-    expect(
-      rehearse(
-        workload,
-        historyOf(4, () => 0),
-        1,
-        1,
-      )?.outcome.instanceHours,
-    ).toBe(0)
+    const empty = historyOf(4, () => 0)
+    expect(rehearsed(empty)?.outcome).toEqual({ kept: 1, instanceHours: 0 })
   })
   it('with a crowd beyond the max chooses as cheap as without it', () => {
     const crowd = (minute: number) => (Math.floor(minute / 60) === 80 ? 300 : 20)
-    const found = rehearse(workload, historyOf(4, crowd), 1, 1)
+    const found = rehearsed(historyOf(4, crowd))
     const work = 20 * 72 + 280
     expect(found?.outcome.instanceHours).toBeLessThan(1.1 * work)
     expect(found?.outcome.kept).toBeGreaterThan(0.998)
@@ -99,16 +97,16 @@ describe('a rehearsal', () => {
     }
 
     it.each([0.5, 2.5])('whose spread nobody knows keeps it when that is %d', (cv2) => {
-      const found = rehearse(long, history, null, 1)
+      const found = rehearsed(history, null, long)
       expect(keptOf(found?.constants ?? firstConstants, cv2)).toBeGreaterThan(0.995)
     })
     it('and a spread that is wrong does not', () => {
-      const found = rehearse(long, history, 2.5, 1)
+      const found = rehearsed(history, 2.5, long)
       expect(keptOf(found?.constants ?? firstConstants, 0.5)).toBeLessThan(0.995)
     })
   })
   it('chooses among what the constants may be', () => {
-    const found = rehearse(workload, steady, 1, 3)
+    const found = rehearsed(steady)
     expect(Object.keys(found?.constants ?? {})).toEqual(Object.keys(firstConstants))
   })
 })

@@ -115,7 +115,9 @@ function look(shadow: Shadow, { now }: Sensed): void {
   const taskSeconds = Math.max(minTaskSeconds, shadow.memory.serviceSeconds)
   const tickSeconds = Math.max(rehearsedTickSecondsLeast, shadow.tickSeconds)
   const workload = { ...shadow.workload, tickSeconds, taskSeconds }
-  const rehearsed = rehearse(workload, history, shadow.serviceCv2, Math.floor(now / daySeconds))
+  const { constants: last } = shadow.outlook
+  const seed = Math.floor(now / daySeconds)
+  const rehearsed = rehearse(workload, history, { last, cv2: shadow.serviceCv2, seed })
   if (rehearsed) shadow.outlook = { ...shadow.outlook, constants: rehearsed.constants }
 }
 

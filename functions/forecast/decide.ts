@@ -10,7 +10,7 @@ import { type ServiceInputs, serviceTime } from '../../shared/forecast/service.t
 import type { KeptOutlook, OutlookReading, Rehearsal } from '../../shared/outlook.ts'
 import type { QueueConfig } from '../../shared/queue-config.ts'
 import { hash } from '../../shared/shards.ts'
-import type { Workload } from '../../shared/sizing/types.ts'
+import { type Constants, firstConstants, type Workload } from '../../shared/sizing/types.ts'
 import { workloadOf } from '../../shared/sizing/workload.ts'
 
 /** What is due for a queue, and what its history says. Times are seconds since the epoch. */
@@ -156,7 +156,10 @@ export function decide(seen: Seen, now: number): Decision {
   }
   const taskSeconds = Math.max(taskSecondsLeast, service.seconds ?? workload.taskSeconds)
   const wanted = kind === 'rehearse'
-  const made = wanted ? rehearsalOf(queue.name, { ...workload, taskSeconds }, history, now) : null
+  const last = before?.rehearsal?.constants ?? firstConstants
+  const made = wanted
+    ? rehearsalOf(queue.name, { ...workload, taskSeconds }, history, last, now)
+    : null
   return {
     reason: !wanted ? 'forecast' : made ? 'rehearsed' : 'too-short-history',
     outlook: {
@@ -173,12 +176,13 @@ function rehearsalOf(
   queue: string,
   workload: Workload,
   history: History,
+  last: Constants,
   now: number,
 ): Rehearsal | null {
   // Another day, other chance; the same run again, the same.
   const seed = hash(`${queue}/${Math.floor(now / daySeconds)}`)
   // By how much service times differ, nobody has measured.
-  const made = rehearse(workload, history, null, seed)
+  const made = rehearse(workload, history, { last, cv2: null, seed })
   if (!made) return null
   const { startWithinSeconds, bootSeconds, tickSeconds, slots, taskSeconds } = workload
   return {

@@ -28,8 +28,11 @@ const daySeconds = 86_400
 // Rather more than the 99.5 % that are promised: tomorrow is not today.
 export const keptLeast = 0.998
 
-// Work that a search may take, in tasks and ticks: a third of a second on one core.
-const workMax = 800_000
+// Work that a search may take, in tasks and ticks: half a second on one core. Fewer tries than the
+// least do not leave the place where they begin.
+const workMax = 1_200_000
+const triesLeast = 24
+const triesMost = 120
 
 /** What each constant may be. */
 const choices: { readonly [Name in keyof Constants]: readonly number[] } = {
@@ -41,38 +44,53 @@ const choices: { readonly [Name in keyof Constants]: readonly number[] } = {
 }
 const names = ['spend', 'margin', 'release', 'holdSeconds', 'grace'] as const
 
-// Where a search begins: careful, and at the limit. Between them lie hills that one alone misses.
+// Where a search begins beside the constants in use: careful, and at the limit. Between them lie
+// hills that one alone misses.
 const starts: readonly Constants[] = [
   firstConstants,
   { spend: 1, margin: 0.7, release: 0.9, holdSeconds: 120, grace: 1 },
 ]
 
-// Squared coefficients of variation between which real service times mostly lie: nearly alike, as
-// of jobs of one kind, and many short ones that a few long ones hide behind.
-const spreads = [0.5, 2.5] as const
+// Squared coefficients of variation: nearly alike, as of jobs of one kind, and many short ones that
+// a few long ones hide behind. Real ones go up to 4; what that teaches is learnt at 1.5 for less.
+const spreads: readonly number[] = [0.5, 1.5]
 
-/** With a spread of null, for nobody has measured it, the promise must be kept with either. */
+// Where tasks are few, chance decides what one copy of the days says, and half of what two say.
+const copiesMax = 4
+
+type Options = {
+  /** Squared coefficient of variation of the service time; null: it is kept with either of two. */
+  readonly cv2: number | null
+  /** Those in use: the search goes on from there. */
+  readonly last: Constants
+  readonly seed: number
+}
+
+/** Null where the history is shorter than two days. */
 export function rehearse(
   workload: Workload,
   history: History,
-  cv2: number | null,
-  seed: number,
+  { cv2, last, seed }: Options,
 ): Rehearsed | null {
   const known = history.counts.length * 60
   const spanSeconds = Math.min(rehearsedDays * daySeconds, known - daySeconds)
   if (spanSeconds < daySeconds) return null
   const begin = history.from + known - spanSeconds - warmUpSeconds
-  const madeWith = (spread: number, copy: number) =>
-    daysOf(workload, history, begin, spread, seed + copy)
-  const first = madeWith(cv2 ?? spreads[0], 0)
-  const isFew = first.arrivals.length <= unitsMax / copies
-  const all = cv2 !== null && !isFew ? [first] : [first, madeWith(cv2 ?? spreads[1], 1)]
+  const either = cv2 === null ? spreads : [cv2]
+  const all: Days[] = []
+  let copies: number = copiesMax
+  while (all.length < copies) {
+    const spread = either[all.length % either.length] ?? 1
+    const days = daysOf(workload, history, begin, spread, seed + all.length)
+    copies = Math.min(copiesMax, Math.max(either.length, unitsMax / days.arrivals.length))
+    all.push(days)
+  }
   const cost = all.reduce((sum, days) => sum + costOf(days), 0)
   const runs = all.map((days) => {
     const servable = servableHours(replay(workload, days, utmost).hours)
     return (constants: Constants) => outcomeOf(replay(workload, days, constants), servable)
   })
-  return search((constants) => pooled(runs.map((run) => run(constants))), cost)
+  return search((constants) => pooled(runs.map((run) => run(constants))), cost, last)
 }
 
 // As careful as it gets: what this does not keep, no constants will.
@@ -100,9 +118,6 @@ function outcomeOf({ hours, instanceHours }: Replayed, servable: readonly boolea
   return { kept: started === 0 ? 1 : 1 - late / started, instanceHours }
 }
 
-// Where tasks are few, chance decides what a single copy of the days says.
-const copies = 2
-
 const pooled = (outcomes: readonly Outcome[]): Outcome => ({
   kept: Math.min(...outcomes.map(({ kept }) => kept)),
   instanceHours: outcomes.reduce((sum, one) => sum + one.instanceHours, 0) / outcomes.length,
@@ -113,8 +128,12 @@ const costOf = ({ arrivals, foreseen }: Days) => arrivals.length + 2 * foreseen.
 type Try = { readonly constants: Constants; readonly outcome: Outcome }
 
 /** The cheapest constants that keep the promise, or as much of it as can be kept. */
-export function search(run: (constants: Constants) => Outcome, cost: number): Rehearsed {
-  const triesMax = Math.max(16, Math.min(120, Math.floor(workMax / cost)))
+export function search(
+  run: (constants: Constants) => Outcome,
+  cost: number,
+  last: Constants,
+): Rehearsed {
+  const triesMax = Math.max(triesLeast, Math.min(triesMost, Math.floor(workMax / cost)))
   const tried = new Map<string, Try>()
   const attempt = (constants: Constants): Try => {
     const key = names.map((name) => constants[name]).join(' ')
@@ -126,13 +145,17 @@ export function search(run: (constants: Constants) => Outcome, cost: number): Re
   }
   const isBetter = (a: Outcome, b: Outcome) => priceOf(a) < priceOf(b)
   let best: Try | null = null
-  for (const start of starts) {
+  for (const start of areChoices(last) ? [last, ...starts] : starts) {
     const found = descend(attempt, isBetter, attempt(start), () => tried.size >= triesMax)
     if (best === null || isBetter(found.outcome, best.outcome)) best = found
   }
   const chosen = best ?? attempt(firstConstants)
   return { ...chosen, tried: tried.size }
 }
+
+/** An older version's may be none of today's. */
+const areChoices = (constants: Constants) =>
+  names.every((name) => choices[name].includes(constants[name]))
 
 /** Goes one constant after the other, step by step, as long as it gets better. */
 function descend(
@@ -167,7 +190,7 @@ function neighbour(list: readonly number[], value: number, direction: number): n
 
 // A task late in a thousand is worth this many thousandths of the price: what is kept with room to
 // spare is kept on other days too.
-const lateCosts = 10
+const lateCosts = 15
 // Beyond what may be late it is worth three times as much again; more would buy the last task at
 // any price on days that nothing could have kept.
 const tooLateCosts = 30
