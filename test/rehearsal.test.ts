@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest'
 import { daysOf } from '../shared/forecast/days.ts'
 import type { History } from '../shared/forecast/history.ts'
-import { rehearse, search } from '../shared/forecast/rehearse.ts'
+import { rehearse } from '../shared/forecast/rehearse.ts'
 import { replay } from '../shared/forecast/replay.ts'
+import { search } from '../shared/forecast/search.ts'
 import { type Constants, firstConstants } from '../shared/sizing/types.ts'
 import { workloadOf } from './sizing/looks.ts'
 
@@ -31,11 +32,11 @@ describe('a search', () => {
     [0.9, { spend: 0.9, margin: 0 }],
     [0.35, { spend: 0.35, margin: 0 }],
   ])('takes the cheapest that keeps, where spending up to %d does', (limit, expected) => {
-    expect(search(bowl(limit), 1, firstConstants).constants).toMatchObject(expected)
+    expect(search([bowl(limit)], 1, firstConstants).constants).toMatchObject(expected)
   })
   it('takes what keeps most where nothing keeps enough', () => {
     const run = ({ margin }: Constants) => ({ kept: 0.9 + margin / 100, instanceHours: 100 })
-    expect(search(run, 1, firstConstants).constants.margin).toBe(4.5)
+    expect(search([run], 1, firstConstants).constants.margin).toBe(4.5)
   })
   it('goes on from the constants in use, and so stays where two places are as good', () => {
     // Two hollows, whose floors are no neighbours of each other.
@@ -43,19 +44,38 @@ describe('a search', () => {
       const far = Math.min(Math.abs(spend - 0.1), Math.abs(spend - 0.9))
       return { kept: 1, instanceHours: 100 + far + Math.abs(holdSeconds - 240) / 1_000 }
     }
-    const found = (spend: number) => search(run, 1, { ...firstConstants, spend }).constants
+    const found = (spend: number) => search([run], 1, { ...firstConstants, spend }).constants
     expect(found(0.2)).toMatchObject({ spend: 0.1, holdSeconds: 240 })
     expect(found(0.8)).toMatchObject({ spend: 0.9, holdSeconds: 240 })
   })
   it('begins elsewhere where those in use are no longer to be had', () => {
     const last = { ...firstConstants, spend: 0.123 }
-    expect(search(bowl(0.9), 1, last)).toEqual(search(bowl(0.9), 1, firstConstants))
+    expect(search([bowl(0.9)], 1, last)).toEqual(search([bowl(0.9)], 1, firstConstants))
   })
   it('tries fewer sets where each takes longer, and never less than two dozen', () => {
-    const many = search(bowl(0.5), 1, firstConstants).tried
-    const few = search(bowl(0.5), 1e9, firstConstants).tried
+    const many = search([bowl(0.5)], 1, firstConstants).tried
+    const few = search([bowl(0.5)], 1e9, firstConstants).tried
     expect(many).toBeGreaterThan(few)
     expect(few).toBeGreaterThanOrEqual(24)
+  })
+})
+
+describe('a search on several copies of the days', () => {
+  const dearer = (factor: number) => (constants: Constants) => ({
+    kept: 1,
+    instanceHours: factor * (100 - 50 * constants.spend + 5 * constants.margin),
+  })
+
+  it('asks no more of them about a set that is dear on the first, and so tries more sets', () => {
+    const one = search([dearer(1)], 1e9, firstConstants)
+    const four = search([1, 1, 1, 1].map(dearer), 1e9, firstConstants)
+    expect(four.tried).toBeGreaterThan(one.tried)
+  })
+  it('says what comes of all of them: the mean of the hours, the least that is kept', () => {
+    const late = (constants: Constants) => ({ ...dearer(3)(constants), kept: 0.999 })
+    const { constants, outcome } = search([dearer(1), late], 1, firstConstants)
+    expect(constants).toMatchObject({ spend: 1, margin: 0 })
+    expect(outcome).toEqual({ kept: 0.999, instanceHours: 100 })
   })
 })
 

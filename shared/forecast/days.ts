@@ -77,43 +77,22 @@ function durationOf(draw: Random, mean: number, cv2: number): () => number {
 // The standard deviation of a boot's time, of its mean.
 const bootVariation = 0.2
 
-/** Each hour as it could have been: its minutes, by as much more or less as days differ. */
+// The standard deviation by which an hour could have had more or less. Days mostly differ by more;
+// but shaken by a fifth, a burst becomes one that only the dearest constants keep, for days.
+const hourVariation = 0.1
+
+/** Each hour as it could have been. */
 function shaken({ from, counts }: History, begin: number, minutes: number, draw: Random): number[] {
   const first = (begin - from) / 60
-  const restless = restlessness(counts)
   const out: number[] = []
   let factor = 1
   for (let minute = 0; minute < minutes; minute++) {
-    if (minute % 60 === 0) factor = draw.logNormal(1, Math.sqrt(Math.exp(restless ** 2) - 1))
+    if (minute % 60 === 0) factor = draw.logNormal(1, hourVariation)
     const count = counts[first + minute] ?? 0
     const more = factor < 1 ? 0 : draw.poisson(count * (factor - 1))
     out.push(factor < 1 ? draw.binomial(count, factor) : count + more)
   }
   return out
-}
-
-// Days differ by this much even where the last ones did not, and by no more than that.
-const restlessnessLeast = 0.1
-const restlessnessMax = 0.2
-
-/** How much an hour differs from the same one of the day before, of its logarithm. */
-export function restlessness(counts: ArrayLike<number>): number {
-  const hours = Math.floor(counts.length / 60)
-  const sums = Array.from({ length: hours }, (_, hour) => {
-    let sum = 0
-    for (let minute = 0; minute < 60; minute++) sum += counts[hour * 60 + minute] ?? 0
-    return sum
-  })
-  const ratios: number[] = []
-  for (let hour = 24; hour < hours; hour++) {
-    const [a, b] = [sums[hour] ?? 0, sums[hour - 24] ?? 0]
-    if (a + b >= 20) ratios.push(Math.abs(Math.log((a + 1) / (b + 1))))
-  }
-  if (ratios.length === 0) return 0
-  ratios.sort((a, b) => a - b)
-  // The median of what differs is 0.67 deviations; two days' difference is the root of two of one.
-  const median = ratios[Math.floor(ratios.length / 2)] ?? 0
-  return Math.min(restlessnessMax, restlessnessLeast + median / 0.67 / Math.SQRT2)
 }
 
 function foreseenOf(

@@ -69,8 +69,9 @@ export type World = {
   paidSeconds: number
 }
 
-// A terminated instance shuts down, and is paid for, for about this long.
-const shutdownSeconds = 30
+// One that goes is paid for until it is found idle, has drained and is shut down, which takes about
+// this long. With half of it constants were chosen that launch a tenth more for no fewer hours.
+const leavingSeconds = 60
 
 export const createWorld = (workload: Workload, days: Days): World => ({
   days,
@@ -239,7 +240,7 @@ function launch(world: World, now: number): void {
 
 function end(world: World, instance: Instance, now: number): void {
   world.instances.delete(instance)
-  pay(world, instance.launchedAt, now + shutdownSeconds)
+  pay(world, instance.launchedAt, now + leavingSeconds)
 }
 
 export function pay(world: World, from: number, until: number): void {
