@@ -67,8 +67,13 @@ describe('a search on several copies of the days', () => {
   })
 
   it('asks no more of them about a set that is dear on the first, and so tries more sets', () => {
-    const one = search([dearer(1)], 1e9, firstConstants)
-    const four = search([1, 1, 1, 1].map(dearer), 1e9, firstConstants)
+    // The cheapest is a long way off, with a dearer set beside each step.
+    const far = ({ spend, margin, holdSeconds }: Constants) => ({
+      kept: 1,
+      instanceHours: 100 + 100 * spend - 20 * margin - holdSeconds / 5,
+    })
+    const one = search([far], 1e9, firstConstants)
+    const four = search([far, far, far, far], 1e9, firstConstants)
     expect(four.tried).toBeGreaterThan(one.tried)
   })
   it('says what comes of all of them: the mean of the hours, the least that is kept', () => {
