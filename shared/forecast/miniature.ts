@@ -70,8 +70,8 @@ export type World = {
 }
 
 // One that goes is paid for until it is found idle, has drained and is shut down, which takes about
-// this long. With half of it constants were chosen that launch a tenth more for no fewer hours.
-const leavingSeconds = 60
+// this long. With less, constants are chosen that launch more for no fewer hours.
+const leavingSeconds = 45
 
 export const createWorld = (workload: Workload, days: Days): World => ({
   days,

@@ -120,7 +120,7 @@ function neighbour(list: readonly number[], value: number, direction: number): n
 
 // A task late in a thousand is worth this many thousandths of the price: what is kept with room to
 // spare is kept on other days too.
-const lateCosts = 15
+const lateCosts = 10
 // Beyond what may be late it is worth three times as much again; more would buy the last task at
 // any price on days that nothing could have kept.
 const tooLateCosts = 30
