@@ -26,6 +26,8 @@ const warmSweeps = 7
 // the last sweep it is every one, as after an outage of the producers.
 const busy = 10
 const outage = 1
+// More than any group was raised by for what was foreseen after its last message.
+const outageMessages = 20
 
 // The heap that Node allows itself where it sees 512 MB, as the function does: half of them, and
 // small semi-spaces. With a large machine's defaults it lets garbage lie, which says nothing here.
@@ -56,6 +58,8 @@ const callsExpected = (queues: number, resized: number): Record<string, number> 
   DescribeAutoScalingGroups: Math.ceil(queues / 100),
   GetQueueAttributes: queues,
   SetDesiredCapacity: resized,
+  // What the forecast has left of each queue.
+  BatchGetItem: Math.ceil(queues / 100),
   // A value for each queue, and three for the run.
   PutMetricData: Math.ceil((queues + 3) / 1_000),
 })
@@ -177,7 +181,8 @@ async function serve(queues: number): Promise<void> {
   /** One queue in so many, and each time other ones, gets the messages for one more instance. */
   const grow = (oneIn: number) => {
     const growing = names(queues).filter((_, index) => index % oneIn === turn % oneIn)
-    for (const name of growing) addMessages(stub.cloud, name, messagesPerInstance)
+    const messages = oneIn === outage ? outageMessages : messagesPerInstance
+    for (const name of growing) addMessages(stub.cloud, name, messages)
     turn++
     stub.forget()
     return growing.length

@@ -166,7 +166,8 @@ export function faultsOf({ id, boundHours, ours, peers }: CaseScores): readonly 
   const beyond = all.filter(({ within, instanceHours }) => {
     return within >= keep && instanceHours < boundHours * (1 - boundTolerance)
   })
-  const hasFixed = peers.some(({ policy }) => policy === fixedSize)
+  // What any size keeps, the largest of its sizes keeps; a crowd beyond the max nobody does.
+  const hasFixed = peers.length === 0 || peers.some(({ policy }) => policy === fixedSize)
   return [
     ...beyond.map(({ policy }) => `${id}: ${policy} needs fewer hours than the work itself`),
     ...(hasFixed ? [] : [`${id}: no static size keeps`]),

@@ -126,7 +126,8 @@ describe('faults of the benchmark itself', () => {
       },
       0,
     ],
-    ['some static size keeps anything', { peers: [score('keda')] }, 1],
+    ['some static size keeps what another peer does', { peers: [score('keda')] }, 1],
+    ['nobody keeps what is beyond the max', { peers: [] }, 0],
   ])('%s', (_, over, count) => {
     expect(faultsOf(scores(over))).toHaveLength(count)
   })
