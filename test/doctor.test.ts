@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
@@ -234,5 +234,8 @@ async function supervise(conf: string): Promise<number> {
   })
   const pid = pidOf(child)
   await until(() => (existsSync(log) ? readFileSync(log, 'utf8') : ''), / ready\./)
+  // For its first second it is STARTING, whose pid supervisorctl does not say.
+  const status = () => spawnSync('supervisorctl', ['-c', conf, 'status', 'talk']).stdout.toString()
+  await until(status, /RUNNING/)
   return workerAt(pid)
 }

@@ -15,9 +15,8 @@ export type RunOptions = {
   readonly secondsMax?: number
 }
 
-// A command of a supervisor answers in milliseconds, one that is a Python on a box with too much to
-// do in several seconds; past this it waits for something.
-const commandSecondsMax = 20
+// A command of a supervisor answers in milliseconds; past this it waits for something.
+const commandSecondsMax = 5
 // Enough for the description of a hundred containers.
 const outputBytesMax = 10_000_000
 

@@ -228,11 +228,6 @@ knows_what_runs() {
     [ -n "$w_state" ] && read_state "$w_state" && [ "$s_drain" = "$w_order_id" ]
 }
 
-# take_counts: the last that it wrote; it may have gone further since the last look.
-take_counts() {
-    w_handed=$s_handed w_finished=$s_finished w_running=$s_running
-}
-
 # end_gone: the main process has ended; usually because we asked it to.
 end_gone() {
     after_end

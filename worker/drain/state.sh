@@ -81,6 +81,11 @@ read_state() {
     case $s_drain in *[!A-Za-z0-9@._:-]*) s_drain= ;; esac
 }
 
+# take_counts: of what was read, what the drain says; it may have gone further since the last look.
+take_counts() {
+    w_handed=$s_handed w_finished=$s_finished w_running=$s_running
+}
+
 # send_order ORDER: to the worker of this drain, then the signal that makes it look. The file is
 # written as the worker's own user: in its directory it could have put a link for root to follow.
 send_order() {
