@@ -1,0 +1,34 @@
+/** What is watched of each queue. One rule is one question, answered each minute by a number. */
+
+export const ruleNames = [
+  /** How old the oldest message is, by CloudWatch. */
+  'oldest-age',
+  /** How many messages wait. */
+  'depth',
+  /** How soon the promise breaks at the present rates. */
+  'time-to-breach',
+  /** For how long messages wait and nothing is done. */
+  'stalled',
+  /** How many messages are in flight beyond what the workers can hold. */
+  'orphaned',
+  /** How many messages came back from a worker that did not delete them. */
+  'redelivery',
+  /** How many messages are in the dead-letter queue. */
+  'dead-letter',
+  /** How many instances have been wanted for longer than a boot and are not there. */
+  'no-capacity',
+  /** How many instances the sizing rule wants beyond max. */
+  'at-max',
+  /** For how long nothing came, where something should have. */
+  'producer-silent',
+  /** For how long the queue could not be measured. */
+  'blind',
+] as const
+export type RuleName = (typeof ruleNames)[number]
+
+/** `critical` is to be looked at now; `warning` can wait for the morning. */
+export const severities = ['critical', 'warning'] as const
+export type Severity = (typeof severities)[number]
+
+/** What a rule's number counts. */
+export type Unit = 'seconds' | 'messages' | 'instances'
