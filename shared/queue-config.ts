@@ -1,5 +1,6 @@
 import { parseDuration } from './duration.ts'
 import { checkLimits } from './limit-checks.ts'
+import { problemsOf } from './problems.ts'
 import { checkQueues, checkStartFromZero, type Problem, pathIn } from './queue-checks.ts'
 import {
   defaults,
@@ -8,7 +9,6 @@ import {
   fleetSchema,
   type LimitName,
   limitNames,
-  problemsOf,
   type ScalingMode,
   type Settings,
   workerKinds,
@@ -93,7 +93,8 @@ export function checkFleet(
   input: unknown,
 ): { fleet: Fleet; problems: [] } | { fleet: null; problems: Problem[] } {
   const parsed = fleetSchema.safeParse(input)
-  if (!parsed.success) return { fleet: null, problems: problemsOf(parsed.error.issues, input) }
+  if (!parsed.success)
+    return { fleet: null, problems: problemsOf(fleetSchema, parsed.error.issues, input) }
   const file = parsed.data
   const resolve = (name: string, own: Settings) =>
     resolveQueue(name, file.queueNamePrefix ?? '', { ...file.defaults }, own)
