@@ -1,4 +1,5 @@
 import * as z from 'zod/mini'
+import { alertsSchema, notifySchema } from './alerts/schema.ts'
 import type { Duration } from './duration.ts'
 import { duration, flag, oneOf, positive, text, whole } from './schema-parts.ts'
 
@@ -24,6 +25,8 @@ export const defaults = {
   bootTime: '2m' satisfies Duration,
   /** One slot never overstates what an instance can do. */
   concurrency: 1,
+  /** Celery's own. */
+  prefetch: 4,
   /** Nothing is resized until a person says so. */
   mode: 'observe' satisfies ScalingMode,
   /** An idle queue costs nothing; the group's own MinSize still holds. */
@@ -120,6 +123,8 @@ const settings = {
   /** Tasks that one instance runs at a time, where the group has no concurrency tag. */
   concurrency: z.optional(whole(1)),
   scaling: z.optional(scalingSchema),
+  /** Celery's `worker_prefetch_multiplier`: messages that a worker holds for each of its slots. */
+  prefetch: z.optional(whole(1)),
   /** Who gets more where the fleet's limits are too tight for all. */
   priority: z.optional(
     z
@@ -132,6 +137,8 @@ const settings = {
   drain: z.optional(drainSchema),
   /** What keeps the worker on its box; without it a drain takes every worker there. */
   worker: z.optional(workerSchema),
+  /** What is watched, and from when on somebody is told. */
+  alerts: z.optional(alertsSchema),
   /** Metrics published for the queue beside BacklogPerInstance. */
   metrics: z.optional(z.array(oneOf(extraMetrics), { error: 'write a list of metric names' })),
 }
@@ -181,6 +188,8 @@ export const fleetSchema = z.strictObject(
     shards: z.optional(whole(1)),
     /** What all groups together are raised to at most. */
     limits: z.optional(limitsSchema),
+    /** Who is told of alerts, and how often. */
+    notify: z.optional(notifySchema),
     /** Whether a tagged group that is not in this file is taken care of, with the defaults. */
     adopt: z.optional(flag),
     defaults: z.optional(defaultsSchema),
