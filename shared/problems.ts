@@ -1,10 +1,10 @@
-import * as z from 'zod/mini'
+import { type $ZodIssue, $ZodObject, $ZodOptional, $ZodRecord, type $ZodType } from 'zod/v4/core'
 import type { Problem } from './queue-checks.ts'
 
 /** Zod's issues as problems: an unknown key lists the known ones, values stand by their paths. */
 export function problemsOf(
-  schema: z.core.$ZodType,
-  issues: readonly z.core.$ZodIssue[],
+  schema: $ZodType,
+  issues: readonly $ZodIssue[],
   input: unknown,
 ): Problem[] {
   return issues.flatMap((issue): Problem[] => {
@@ -23,12 +23,12 @@ export function problemsOf(
 }
 
 /** The settings that the schema knows at that path. */
-function keysAt(schema: z.core.$ZodType | undefined, [key, ...rest]: string[]): string[] {
-  if (schema instanceof z.core.$ZodOptional) {
+function keysAt(schema: $ZodType | undefined, [key, ...rest]: string[]): string[] {
+  if (schema instanceof $ZodOptional) {
     return keysAt(schema._zod.def.innerType, key === undefined ? [] : [key, ...rest])
   }
-  if (schema instanceof z.core.$ZodRecord) return keysAt(schema._zod.def.valueType, rest)
-  if (!(schema instanceof z.core.$ZodObject)) return []
+  if (schema instanceof $ZodRecord) return keysAt(schema._zod.def.valueType, rest)
+  if (!(schema instanceof $ZodObject)) return []
   const { shape } = schema._zod.def
   return key === undefined ? Object.keys(shape) : keysAt(shape[key], rest)
 }

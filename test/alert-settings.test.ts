@@ -71,7 +71,7 @@ describe('alerts that cannot be meant are refused with path, value and remedy', 
       'a recovery for a threshold that is derived',
       ofQueue({ depth: { recovery: 5 } }),
       [
-        'queues.a.alerts.depth.recovery: 5 does not fit; write the threshold as well; one that ' +
+        'queues.a.alerts.depth.recovery: 5 does not fit; write the threshold too; one that ' +
           'is derived may be on its other side',
       ],
     ],
@@ -176,7 +176,7 @@ describe('what a rule comes to', () => {
       ...{ threshold: 90, forSeconds: 0, severity: 'warning', runbook: 'https://wiki/x' },
     })
   })
-  it('is off where the queue or the defaults say so, unless the queue writes something of it', () => {
+  it('is off where queue or defaults say so, unless the queue writes something of it', () => {
     const { queues } = fleetOf({
       defaults: { alerts: { off: ['at-max', 'depth'] } },
       queues: { a: { alerts: { off: ['stalled'], depth: { threshold: 5 } } } },

@@ -20,7 +20,7 @@ function checkRecovery(rule: RuleName, settings: RuleSettings, path: string): Pr
   if (recovery === null) return []
   const problem = (remedy: string) => [{ path: `${path}.recovery`, value: recovery, remedy }]
   if (threshold === null) {
-    return problem('write the threshold as well; one that is derived may be on its other side')
+    return problem('write the threshold too; one that is derived may be on its other side')
   }
   const isBad = ruleTable[rule].bad === 'above' ? recovery > threshold : recovery < threshold
   if (!isBad) return []
@@ -43,8 +43,8 @@ export function checkRunningTask(queue: QueueConfig, path: string): Problem[] {
       path: `${path}.alerts.oldest-age.threshold`,
       value: `${threshold}s`,
       remedy:
-        `with acks_late a task that runs as long as usual, ${queue.taskSeconds} s, keeps the ` +
-        'age there; leave it out, or add how long tasks run',
+        `with acks_late a task of the usual length, ${queue.taskSeconds} s, keeps the age there; ` +
+        'leave it out, or add how long tasks run',
     },
   ]
 }

@@ -31,7 +31,8 @@ export const severities = ['critical', 'warning'] as const
 export type Severity = (typeof severities)[number]
 
 /** What a rule's number counts. */
-export type Unit = 'seconds' | 'messages' | 'instances'
+export const units = ['seconds', 'messages', 'instances'] as const
+export type Unit = (typeof units)[number]
 
 /** Something of each rule. */
 export const byRule = <T>(of: (rule: RuleName) => T): Readonly<Record<RuleName, T>> => ({
