@@ -8,7 +8,7 @@ import {
 } from '@aws-sdk/client-cloudwatch'
 import { type Applied, answer, awsError, notInTwin, type Service } from './service.ts'
 import type { TargetTracking } from './target-tracking.ts'
-import { createVended, type Vended } from './vended.ts'
+import { createVended, type Vended, vendedStatistics } from './vended.ts'
 
 type Minute = { sum: number; count: number; min: number; max: number }
 type Statistic = 'Average' | 'Sum' | 'Minimum' | 'Maximum' | 'SampleCount'
@@ -174,10 +174,11 @@ function pointsOf(
   if (!statistic) throw awsError('ValidationError', `The twin does not know the statistic ${Stat}.`)
   const key = keyOf(Metric?.Namespace, Metric?.MetricName, Metric?.Dimensions ?? [])
   if (Metric?.Namespace?.startsWith('AWS/')) {
-    if (statistic !== 'Sum' && statistic !== 'Average') {
+    const vendedStatistic = vendedStatistics.find((name) => name === statistic)
+    if (!vendedStatistic) {
       throw awsError('ValidationError', `The twin has no ${statistic} of what AWS publishes.`)
     }
-    return vended.points(key, { now, from, to, periodMs, statistic })
+    return vended.points(key, { now, from, to, periodMs, statistic: vendedStatistic })
   }
   const series = store.get(key)
   const points: Point[] = []

@@ -7,13 +7,15 @@ export type Message<T> = {
   /** What the message means to the world. */
   readonly task: T
   readonly sentAt: number
+  /** When it came to this queue: later than it was sent where a dead-letter queue has it. */
+  readonly cameAt: number
   /** The queue that gave it up, and its number there; null where it was sent. */
   readonly from: { readonly queue: string; readonly id: number } | null
   receives: number
   /** When it was received first. */
   receivedAt: number | null
   place: 'delayed' | 'visible' | 'inFlight' | 'deleted'
-  /** The number of the latest receive; a handle of an earlier one is stale. */
+  /** The number of the latest receive in this queue; a handle of an earlier one is stale. */
   receipt: number
   /** When the latest receive's visibility timeout ends. */
   invisibleUntil: number
@@ -39,7 +41,11 @@ export type Queue<T> = {
   visible: number
   inFlight: number
   delayed: number
+  /** Every message that ever came, from a queue that gave it up too; the latest has that number. */
+  came: number
+  /** Those that were sent here: what a dead-letter queue is given nobody sent. */
   sent: number
+  received: number
   deleted: number
   /** Told when a message becomes visible: an open long poll may take it. */
   onVisible: () => void
@@ -63,7 +69,9 @@ export const createQueue = <T>(options: QueueOptions<T>): Queue<T> => ({
   visible: 0,
   inFlight: 0,
   delayed: 0,
+  came: 0,
   sent: 0,
+  received: 0,
   deleted: 0,
   onVisible: () => {},
 })
@@ -75,7 +83,8 @@ export function send<T>(
   task: T,
   delayMs: number,
 ): Message<T> {
-  const message = enter(queue, {
+  queue.sent++
+  const message = enter(engine, queue, {
     body,
     task,
     sentAt: engine.now,
@@ -88,17 +97,18 @@ export function send<T>(
   return message
 }
 
-type Entered<T> = Omit<Message<T>, 'id' | 'place' | 'receipt' | 'invisibleUntil'>
+type Entered<T> = Omit<Message<T>, 'id' | 'cameAt' | 'place' | 'receipt' | 'invisibleUntil'>
 
 /** Where every message is before it is visible. */
-function enter<T>(queue: Queue<T>, entered: Entered<T>): Message<T> {
+function enter<T>(engine: Engine, queue: Queue<T>, entered: Entered<T>): Message<T> {
   const { body, task, sentAt, from, receives, receivedAt } = entered
   // Spread, they would cost each of a million messages several times as much.
   const message: Message<T> = {
-    id: ++queue.sent,
+    id: ++queue.came,
     body,
     task,
     sentAt,
+    cameAt: engine.now,
     from,
     receives,
     receivedAt,
@@ -124,9 +134,10 @@ export function receive<T>(
     if (!message) break
     if (message.place !== 'visible') continue
     if (queue.redrive && message.receives >= queue.redrive.maxReceiveCount) {
-      bury(queue, message, queue.redrive)
+      bury(engine, queue, message, queue.redrive)
       continue
     }
+    queue.received++
     message.receives++
     message.receivedAt ??= engine.now
     message.receipt++
@@ -142,13 +153,18 @@ export function receive<T>(
 }
 
 /** The dead-letter queue has it now, as old and as often received as it was. */
-function bury<T>(queue: Queue<T>, message: Message<T>, { target, moved }: Redrive<T>): void {
+function bury<T>(
+  engine: Engine,
+  queue: Queue<T>,
+  message: Message<T>,
+  { target, moved }: Redrive<T>,
+): void {
   queue.visible--
   message.place = 'deleted'
   queue.messages.delete(message.id)
   const { body, task, sentAt, receives, receivedAt, id } = message
   const from = message.from ?? { queue: queue.name, id }
-  const there = enter(target, { body, task, sentAt, from, receives, receivedAt })
+  const there = enter(engine, target, { body, task, sentAt, from, receives, receivedAt })
   show(target, there)
   moved(id, there.id)
 }

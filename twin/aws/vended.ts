@@ -14,8 +14,12 @@ export type VendedSpan = {
   readonly from: number
   readonly to: number
   readonly periodMs: number
-  readonly statistic: 'Average' | 'Sum'
+  readonly statistic: VendedStatistic
 }
+
+export type VendedStatistic = (typeof vendedStatistics)[number]
+/** Those that this can tell from one value a minute. */
+export const vendedStatistics = ['Average', 'Sum', 'Maximum'] as const
 
 const minuteMs = 60_000
 // SQS and Auto Scaling publish a minute some time after its end; AWS promises no number.
@@ -62,14 +66,17 @@ function pointsOf({ first, values }: Minutes, { now, from, to, periodMs, statist
   const minutes = periodMs / minuteMs
   for (let at = Math.floor(from / periodMs) * periodMs; at < published; at += periodMs) {
     if (at < from || at < oldest) continue
-    let [sum, count] = [0, 0]
+    let [sum, most, count] = [0, Number.NEGATIVE_INFINITY, 0]
     for (let index = at / minuteMs - first, left = minutes; left > 0; index++, left--) {
       const value = values[index] ?? Number.NaN
       if (Number.isNaN(value) || (first + index + 1) * minuteMs > now - lagMs) continue
       sum += value
+      most = Math.max(most, value)
       count++
     }
-    if (count > 0) points.push({ at, value: statistic === 'Sum' ? sum : sum / count })
+    if (count === 0) continue
+    const value = { Sum: sum, Maximum: most, Average: sum / count }[statistic]
+    points.push({ at, value })
   }
   return points
 }
