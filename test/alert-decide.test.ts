@@ -10,6 +10,7 @@ import {
   published,
   startAt,
   story,
+  sweptAt,
   times,
   usual,
 } from './alerts/looks.ts'
@@ -89,8 +90,8 @@ describe('nobody is told', () => {
     const queue = queueOf({ ...usual, startWithin: '2h', taskTime: '1h' })
     const minutes = Array.from({ length: 120 }, (_, minute): Minute => {
       const at = startAt + minute * 60
-      const swept = { at, shortfall: 0, serviceSeconds: 3_600, cameAt: at }
-      return { visible: 5, notVisible: 8, received: 0, deleted: 0, more: { swept } }
+      const more = { swept: sweptAt(at, { serviceSeconds: 3_600, waitedSeconds: 300 }) }
+      return { visible: 5, notVisible: 8, received: 0, deleted: 0, more }
     })
     expect(firing(story(minutes, queue)).flat()).toEqual([])
   })
@@ -167,7 +168,7 @@ describe('a rule fires in the minute in which it is sure', () => {
       'blind',
       times(9, {
         ...busy,
-        more: { swept: { at: startAt + 540, shortfall: 0, serviceSeconds: 20, cameAt: null } },
+        more: { swept: sweptAt(startAt + 540) },
       }),
       5,
     ],
@@ -191,12 +192,16 @@ describe('a rule fires in the minute in which it is sure', () => {
     expect(firing(story([...times(10, busy), ...times(20, sick)])).flat()).toEqual([])
   })
 
+  const nothingSince = (now: number) => ({
+    swept: sweptAt(now, { cameAt: startAt }),
+    sent: published(now, 15, 0),
+  })
   it('nothing comes where thirty tasks should have', () => {
     const foreseen = { from: startAt, stepSeconds: 300, counts: new Float32Array(24).fill(10) }
     const silent = (minute: number): Minute => ({
       ...quiet,
       more: {
-        swept: { at: startAt + minute * 60, shortfall: 0, serviceSeconds: 20, cameAt: startAt },
+        ...nothingSince(startAt + minute * 60),
         profiles: { daily: foreseen },
       },
     })
@@ -210,10 +215,23 @@ describe('a rule fires in the minute in which it is sure', () => {
     const minutes = Array.from({ length: 30 }, (_, minute) => ({
       ...quiet,
       more: {
-        swept: { at: startAt + minute * 60, shortfall: 0, serviceSeconds: 20, cameAt: startAt },
+        ...nothingSince(startAt + minute * 60),
         profiles: { daily: of(10), weekly: of(0) },
       },
     }))
+    expect(firing(story(minutes)).flat()).toEqual([])
+  })
+})
+
+describe('CloudWatch knows better than the counts', () => {
+  it('what was sent and done between two looks', () => {
+    const foreseen = { from: startAt, stepSeconds: 300, counts: new Float32Array(24).fill(10) }
+    const minutes = Array.from({ length: 30 }, (_, minute): Minute => {
+      const now = startAt + minute * 60
+      const swept = sweptAt(now, { cameAt: startAt })
+      const more = { swept, sent: published(now, 5, 2), profiles: { daily: foreseen } }
+      return { ...quiet, more }
+    })
     expect(firing(story(minutes)).flat()).toEqual([])
   })
 })
@@ -338,10 +356,10 @@ describe('CloudWatch is asked', () => {
     const some = minutes.length === 0 ? null : minutes
     if (!some) {
       const now = startAt
-      expect(asksOf(factsOf(minute, now), recalled(null, now), now)).toEqual({ ages, rates })
+      expect(asksOf(factsOf(minute, now), recalled(null, now), now)).toMatchObject({ ages, rates })
       return
     }
-    expect(asks(some, minute)).toEqual({ ages, rates })
+    expect(asks(some, minute)).toEqual({ ages, rates, sent: false })
   })
 })
 

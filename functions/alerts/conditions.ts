@@ -23,6 +23,8 @@ export type Picture = {
   readonly throughput: number
   /** For how long a message that comes now waits, as the throughput has it. */
   readonly waitSeconds: number
+  /** For how long the oldest that waits has waited: by the sweep's arrivals, else the same. */
+  readonly waitedSeconds: number
   /** Messages received within the half hour that is known. */
   readonly received: number
 }
@@ -42,6 +44,8 @@ export function pictureOf(facts: Facts, watched: Watched, now: number): Picture 
   const flow = isFlowFresh(watched, now, freshSeconds) ? watched.flow : null
   const throughput = doneASecond(flow, queue.taskSeconds) ?? busy / serviceSeconds
   const visible = last?.visible ?? 0
+  const waitSeconds =
+    visible === 0 ? 0 : throughput === 0 ? Number.POSITIVE_INFINITY : visible / throughput
   return {
     workload,
     promiseSeconds: queue.startWithinSeconds,
@@ -49,8 +53,8 @@ export function pictureOf(facts: Facts, watched: Watched, now: number): Picture 
     serviceSeconds,
     visibilitySeconds: counts?.visibilitySeconds ?? null,
     throughput,
-    waitSeconds:
-      visible === 0 ? 0 : throughput === 0 ? Number.POSITIVE_INFINITY : visible / throughput,
+    waitSeconds,
+    waitedSeconds: swept?.waitedSeconds ?? waitSeconds,
     received: sumOf(watched.flow?.received ?? []),
   }
 }
@@ -133,14 +137,17 @@ const derived: Readonly<Record<RuleName, (picture: Picture) => Limits>> = {
   blind: () => above(blindSeconds),
 }
 
+// Arrivals are estimated from counts: so near to the promise, it may be broken.
+const nearlyShare = 0.9
+
 /**
- * With acks_late a message grows old while its task runs. Where tasks wait for long, as the rates
- * have it, the oldest is one of those that wait, or runs for P99 at most. Where they do not, the
- * oldest is one that runs, and may do so for as long as its visibility timeout lasts.
+ * With acks_late a message grows old while its task runs. Where those that wait have waited for as
+ * long as promised, as the arrivals have it, the oldest is one of them, or runs for P99 at most.
+ * Where they have not, it is one that runs, and may do so until its visibility timeout.
  */
 function ageLimits(picture: Picture): Limits {
-  const { promiseSeconds, serviceSeconds, visibilitySeconds, waitSeconds } = picture
-  const isWaiting = waitSeconds > promiseSeconds / 2
+  const { promiseSeconds, serviceSeconds, visibilitySeconds, waitedSeconds } = picture
+  const isWaiting = waitedSeconds > nearlyShare * promiseSeconds
   const longest = Math.max(longestTasks * serviceSeconds, visibilitySeconds ?? 0)
   const runs = isWaiting ? p99Tasks * serviceSeconds : longest
   return { threshold: promiseSeconds + runs, recovery: recoveryShare * promiseSeconds + runs }

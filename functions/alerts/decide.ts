@@ -4,7 +4,7 @@ import { ruleTable } from '../../shared/alerts/settings.ts'
 import type { Alert, Context } from './alert.ts'
 import { conditionOf, type Picture, pictureOf } from './conditions.ts'
 import type { Facts, Watched } from './facts.ts'
-import { measures, returnedOf } from './measures.ts'
+import { measures, returnedOf, seemsSilent } from './measures.ts'
 import { observe } from './observe.ts'
 
 /** One queue: what was seen of it -> the state of each of its rules. Seconds since the epoch. */
@@ -83,7 +83,7 @@ function contextOf({ queue, counts, group, problem }: Facts, picture: Picture): 
 }
 
 /** What of a queue is to be asked of CloudWatch, which is paid for by the metric. */
-export type Asks = { readonly ages: boolean; readonly rates: boolean }
+export type Asks = { readonly ages: boolean; readonly rates: boolean; readonly sent: boolean }
 
 // So often are rates read where nothing is the matter; some seconds less, for schedules differ.
 const ratesEverySeconds = 290
@@ -94,6 +94,7 @@ export function asksOf(facts: Facts, before: Watched, now: number): Asks {
   return {
     ages: asksAges(facts, watched, picture, now),
     rates: asksRates(facts, watched, picture, now),
+    sent: !isQuiet(watched, 'producer-silent') || seemsSilent({ facts, watched, picture, now }),
   }
 }
 

@@ -18,6 +18,8 @@ export type Swept = {
   /** Instances that are needed beyond max. */
   readonly shortfall: number
   readonly serviceSeconds: number
+  /** For how long the oldest that waits has waited, as the arrivals have it. */
+  readonly waitedSeconds: number
   /** The last minute in which anything came, as the counts have it; null: in none of an hour. */
   readonly cameAt: number | null
 }
@@ -34,6 +36,8 @@ export type Facts = {
   /** Ages of the oldest message; null where nobody asked, for it cannot matter. */
   readonly ages: Minutes | null
   readonly rates: Rates | null
+  /** Messages sent; null where nobody asked. */
+  readonly sent: Minutes | null
   /** Messages that our own drains gave back since the moment that was asked for; or null. */
   readonly handedBack: number | null
   readonly swept: Swept | null

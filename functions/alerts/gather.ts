@@ -11,6 +11,7 @@ import type { Fleet, QueueConfig } from '../../shared/queue-config.ts'
 import { type QueueReading, queueUrl, readCounts, readQueue } from '../../shared/queues.ts'
 import { queueName, readSeries, type Wanted } from '../../shared/series.ts'
 import { shardOf } from '../../shared/shards.ts'
+import { ageOfOldest } from '../../shared/sizing/rates.ts'
 import { type QueueMemory, readMemory } from '../../shared/state.ts'
 import { asksHandedBack, asksOf, spanOf } from './decide.ts'
 import type { Facts, Minutes, Swept, Watched } from './facts.ts'
@@ -55,9 +56,9 @@ export async function gather(
   const first = looks.map(({ item: { queue }, ...outcome }): Gathered => {
     const outlook = outlooks.found.get(queue.name)
     const facts: Facts = {
-      ...{ queue, ages: null, rates: null, handedBack: null },
+      ...{ queue, ages: null, rates: null, sent: null, handedBack: null },
       ...('value' in outcome ? outcome.value.look : unread(outcome.error)),
-      swept: sweptOf(sweeps.get(queue.name)),
+      swept: sweptOf(sweeps.get(queue.name), now),
       profiles: outlook && outlook !== 'unreadable' ? outlook.profiles : {},
     }
     return { facts, before: recalled(remembered[queue.name] ?? null, now) }
@@ -123,13 +124,14 @@ async function readSweeps(deps: Reader, fleet: Fleet, tick: Tick) {
 // Half a message, for arrivals are estimated from counts.
 const cameLeast = 0.5
 
-function sweptOf(memory: QueueMemory | undefined): Swept | null {
+function sweptOf(memory: QueueMemory | undefined, now: number): Swept | null {
   if (!memory) return null
-  const { at, shortfall, serviceSeconds, seen } = memory
+  const { at, shortfall, serviceSeconds, seen, counts: held } = memory
   const { minute, counts } = seen.recent
   const last = counts.findLastIndex((count) => count >= cameLeast)
   const cameAt = last < 0 ? null : Math.min(at, minute - (counts.length - 2 - last) * 60)
-  return { at, shortfall, serviceSeconds, cameAt }
+  const waitedSeconds = ageOfOldest(seen.recent, now, held.visible)
+  return { at, shortfall, serviceSeconds, waitedSeconds, cameAt }
 }
 
 type Asked = { readonly queue: QueueConfig; readonly what: keyof typeof metrics }
@@ -138,6 +140,7 @@ const metrics = {
   ages: { metric: 'ApproximateAgeOfOldestMessage', statistic: 'Maximum' },
   received: { metric: 'NumberOfMessagesReceived', statistic: 'Sum' },
   deleted: { metric: 'NumberOfMessagesDeleted', statistic: 'Sum' },
+  sent: { metric: 'NumberOfMessagesSent', statistic: 'Sum' },
 } as const
 
 /** Ages and rates of those that ask, 500 metrics a call. */
@@ -148,6 +151,7 @@ async function readMetrics(deps: Reader, seen: readonly Gathered[], now: number)
     const rates = ['received', 'deleted'] as const
     return [
       ...(asks.ages ? [{ queue, what: 'ages' } as const] : []),
+      ...(asks.sent ? [{ queue, what: 'sent' } as const] : []),
       ...(asks.rates ? rates.map((what) => ({ queue, what })) : []),
     ]
   })
@@ -168,7 +172,8 @@ async function readMetrics(deps: Reader, seen: readonly Gathered[], now: number)
       const deleted = find(facts.queue, 'deleted')
       const isRead = received && deleted && received.values.length * deleted.values.length > 0
       const rates = isRead ? { received, deleted } : null
-      return { facts: { ...facts, ages: find(facts.queue, 'ages'), rates }, before }
+      const [ages, sent] = [find(facts.queue, 'ages'), find(facts.queue, 'sent')]
+      return { facts: { ...facts, ages, rates, sent }, before }
     }),
   }
 }

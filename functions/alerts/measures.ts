@@ -1,7 +1,7 @@
 import type { Sample } from '../../shared/alerts/machine.ts'
 import type { RuleName } from '../../shared/alerts/rules.ts'
 import type { Profile } from '../../shared/sizing/types.ts'
-import { isFlowFresh, type Picture, sumOf } from './conditions.ts'
+import { conditionOf, isFlowFresh, type Picture, sumOf } from './conditions.ts'
 import type { Facts, Look, Watched } from './facts.ts'
 import { flowUntil } from './observe.ts'
 
@@ -47,7 +47,7 @@ export const measures: Readonly<Record<RuleName, Measure>> = {
   'no-capacity': looked(missingInstances),
   'at-max': ({ facts, now }) =>
     facts.swept === null ? [] : [{ at: now, value: facts.swept.shortfall }],
-  'producer-silent': sampled(silentSeconds),
+  'producer-silent': silence,
   blind: sampled(blindSeconds),
 }
 
@@ -134,7 +134,9 @@ function missingInstances({ watched, picture, now }: Seen): number {
   return Math.max(0, desired - inService)
 }
 
-// So many readings at both ends make a level of counts that settle late.
+// Counts settle within a minute, and looks are a minute apart: what was in flight at a moment is
+// between the least and the most of these readings around it.
+const aroundSeconds = 150
 const levelLooks = 3
 
 /**
@@ -149,41 +151,52 @@ function redelivery({ facts, watched, now }: Seen): Sample[] {
   return [{ at: now, value: Math.max(0, returned - (facts.handedBack ?? 0)) }]
 }
 
-/** Null where it is not known what was in flight at the beginning or the end. */
+/** At least so many; null where it is not known what was in flight at the beginning or the end. */
 export function returnedOf(
   flow: NonNullable<Watched['flow']>,
   looks: readonly Look[],
 ): number | null {
   const first = looks.find(({ at }) => at >= flow.from)
   const from = first ? Math.floor(first.at / minuteSeconds) * minuteSeconds : 0
-  const start = levelAt(looks, from)
-  const end = levelAt(looks, flowUntil(flow))
-  if (!first || start === null || end === null) return null
+  const start = levelsAt(looks, from)
+  const end = levelsAt(looks, flowUntil(flow))
+  if (!first || start.length < levelLooks || end.length < levelLooks) return null
   const skip = Math.max(0, (from - flow.from) / minuteSeconds)
   const received = sumOf(flow.received.slice(skip))
   const deleted = sumOf(flow.deleted.slice(skip))
-  return received - deleted - (end - start)
+  return received - deleted - (Math.max(...end) - Math.min(...start))
 }
 
-/** What was in flight around that moment: the middle of some readings. */
-function levelAt(looks: readonly Look[], at: number): number | null {
-  const near = [...looks].sort((a, b) => Math.abs(a.at - at) - Math.abs(b.at - at))
-  const levels = near.slice(0, levelLooks).map(({ notVisible }) => notVisible)
-  if (levels.length < levelLooks) return null
-  return levels.sort((a, b) => a - b)[1] ?? null
-}
+/** What was in flight around that moment. */
+const levelsAt = (looks: readonly Look[], moment: number) =>
+  looks.flatMap(({ at, notVisible }) => (Math.abs(at - moment) <= aroundSeconds ? notVisible : []))
 
 // Where so many should have come, it is no chance that none did.
 const expectedLeast = 30
 
-function silentSeconds({ facts, watched, now }: Seen): number {
+/**
+ * Counts miss what comes and goes between two looks: that nothing was sent is CloudWatch's to say,
+ * where it is asked, which is where the counts have shown nothing for long.
+ */
+function silence(seen: Seen): Sample[] {
+  const { facts, watched, now } = seen
+  if (!seemsSilent(seen)) return [{ at: now, value: 0 }]
+  if (!facts.sent) return []
+  return [{ at: now, value: Math.max(0, publishedUntil(now) - watched.cameAt) }]
+}
+
+/** Whether nothing has come, as the counts have it, for longer than it may. */
+export function seemsSilent({ facts, watched, picture, now }: Seen): boolean {
+  const settings = facts.queue.alerts['producer-silent']
+  if (!settings) return false
+  const { threshold } = conditionOf('producer-silent', settings, picture)
   const silent = now - watched.cameAt
-  if (facts.queue.alerts['producer-silent']?.threshold !== null) return silent
+  if (silent <= threshold) return false
+  if (settings.threshold !== null) return true
   const expected = Object.values(facts.profiles).map((profile) =>
     foreseen(profile, watched.cameAt, now),
   )
-  if (expected.length === 0 || Math.min(...expected) < expectedLeast) return 0
-  return silent
+  return expected.length > 0 && Math.min(...expected) >= expectedLeast
 }
 
 /** Arrivals that a profile has between two moments. */

@@ -39,7 +39,7 @@ export function observe(facts: Facts, watched: Watched, now: number): Watched {
     ageAt: newest(facts.ages) ?? watched.ageAt,
     ratesAt: facts.rates ? now : watched.ratesAt,
     flow,
-    cameAt: Math.max(watched.cameAt, facts.swept?.cameAt ?? 0),
+    cameAt: Math.max(watched.cameAt, facts.swept?.cameAt ?? 0, sentAt(facts.sent) ?? 0),
   }
   return { ...next, progressAt: progressOf(facts, next, now) }
 }
@@ -65,6 +65,13 @@ function newest(minutes: Minutes | null): number | null {
     if (!Number.isNaN(values[index] ?? Number.NaN)) return from + (index + 1) * minuteSeconds
   }
   return null
+}
+
+/** The end of the last minute in which anything was sent. */
+function sentAt(sent: Minutes | null): number | null {
+  if (!sent) return null
+  const index = Array.from(sent.values).findLastIndex((value) => value > 0)
+  return index < 0 ? null : sent.from + (index + 1) * minuteSeconds
 }
 
 /** The minutes of both, where they overlap the newer, which are the fuller. */

@@ -1,5 +1,5 @@
 import { type Decision, decide } from '../../functions/alerts/decide.ts'
-import type { Facts, Minutes, Watched } from '../../functions/alerts/facts.ts'
+import type { Facts, Minutes, Swept, Watched } from '../../functions/alerts/facts.ts'
 import { recalled } from '../../functions/alerts/observe.ts'
 import type { RuleName } from '../../shared/alerts/rules.ts'
 import type { QueueConfig } from '../../shared/queue-config.ts'
@@ -50,12 +50,22 @@ export function factsOf(minute: Minute, now: number, queue: QueueConfig = queueO
       received === undefined || deleted === undefined
         ? null
         : { received: published(now, 5, received), deleted: published(now, 5, deleted) },
+    sent: null,
     handedBack: minute.handedBack ?? null,
-    swept: { at: now, shortfall: minute.shortfall ?? 0, serviceSeconds: 20, cameAt: now },
+    swept: sweptAt(now, { shortfall: minute.shortfall ?? 0, ...waited(minute) }),
     profiles: {},
     ...minute.more,
   }
 }
+
+/** What a sweep of that moment has found. */
+export const sweptAt = (at: number, some: Partial<Swept> = {}): Swept => ({
+  ...{ at, shortfall: 0, serviceSeconds: 20, waitedSeconds: 0, cameAt: at },
+  ...some,
+})
+
+/** As the throughput of 24 a minute has it. */
+const waited = ({ visible = 0 }: Minute) => ({ waitedSeconds: (visible / 24) * 60 })
 
 export const times = (count: number, minute: Minute): Minute[] =>
   Array.from({ length: count }, () => minute)
