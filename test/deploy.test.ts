@@ -5,7 +5,6 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { drainRules } from '../shared/rules.ts'
 import { matches } from '../twin/aws/patterns.ts'
 import {
-  arn,
   commandsSent,
   countOf,
   deployedFunction,
@@ -24,9 +23,11 @@ import {
   whatExists,
   workingCopy,
 } from './deployed.ts'
+import { roles } from './deployed-roles.ts'
 import { scheduled } from './deployed-schedules.ts'
 import { describeWithMoto } from './moto.ts'
 
+const all = ['alerts', 'backlog', 'drain', 'forecast']
 const templates = ['update', 'create'].map(
   (which) => `.serverless/cloudformation-template-${which}-stack.json`,
 )
@@ -90,6 +91,11 @@ describeWithMoto('deployed to an AWS that nobody here wrote', (moto) => {
       ...{ ...both, Handler: 'functions/backlog/handler.handler', Timeout: 50 },
       Environment: { Variables: { ...variables, CELERIAC_FAST_QUEUE: 'talk-prod-fast' } },
     })
+    const topic = 'arn:aws:sns:us-east-1:123456789012:talk-prod-alerts'
+    expect(await deployedFunction(moto, 'alerts')).toEqual({
+      ...{ ...both, Handler: 'functions/alerts/handler.handler', Timeout: 50 },
+      Environment: { Variables: { ...variables, CELERIAC_ALERTS_TOPIC: topic } },
+    })
     expect(await deployedFunction(moto, 'drain')).toEqual({
       ...{ ...both, Handler: 'functions/drain/handler.handler', Timeout: 15 },
       Environment: { Variables: { ...variables, CELERIAC_TIMER_QUEUE: 'talk-prod-timer' } },
@@ -100,24 +106,26 @@ describeWithMoto('deployed to an AWS that nobody here wrote', (moto) => {
       Environment: { Variables: variables },
     })
     expect(await whatExists(moto)).toEqual({
-      functions: ['talk-prod-backlog', 'talk-prod-drain', 'talk-prod-forecast'],
+      functions: all.map((name) => `talk-prod-${name}`),
       rules: [
         ...drainRules('talk-prod-drain').map(({ name }) => `talk-prod-Drain${name}`),
-        ...['talk-prod-DrainSweep0', 'talk-prod-backlog-rule-1', 'talk-prod-forecast-rule-1'],
+        ...['alerts', 'backlog', 'forecast'].map((name) => `talk-prod-${name}-rule-1`),
+        'talk-prod-DrainSweep0',
       ].sort(),
       tables: ['talk-prod-state'],
-      logGroups: ['backlog', 'drain', 'forecast'].map((name) => ({
+      logGroups: all.map((name) => ({
         ...{ name: `/aws/lambda/talk-prod-${name}`, days: 30 },
       })),
       queues: ['drain', 'fast', 'timer', 'undelivered'].map((name) => `talk-prod-${name}`),
-      roles: 3,
+      roles: 4,
       buckets: 1,
       stacks: ['talk-prod'],
       documents: ['talk-prod-drain'],
       mappings: 3,
     })
-    expect(await stackIds(moto, 'AWS::SNS::Topic')).toEqual([
-      `arn:aws:sns:us-east-1:123456789012:talk-prod-failures`,
+    expect((await stackIds(moto, 'AWS::SNS::Topic')).sort()).toEqual([
+      'arn:aws:sns:us-east-1:123456789012:talk-prod-alerts',
+      'arn:aws:sns:us-east-1:123456789012:talk-prod-failures',
     ])
     const { Table } = await new DynamoDBClient(moto.client).send(
       new DescribeTableCommand({ TableName: 'talk-prod-state' }),
@@ -209,7 +217,7 @@ describeWithMoto('deployed to an AWS that nobody here wrote', (moto) => {
     expect(rules).toHaveLength(drainRules('talk-prod-drain').length + 1)
     const arns = rules.map((id) => ({ 'Fn::GetAtt': [id, 'Arn'] }))
     const ofDrain = { Condition: { ArnEquals: { 'aws:SourceArn': arns } } }
-    const named = ['backlog', 'forecast'].map((name) => ({
+    const named = ['backlog', 'forecast', 'alerts'].map((name) => ({
       'Fn::Sub': expect.stringMatching(new RegExp(`:rule/talk-prod-${name}-\\*$`)),
     }))
     const ofSchedules = { Condition: { ArnLike: { 'aws:SourceArn': named } } }
@@ -237,7 +245,7 @@ describeWithMoto('deployed to an AWS that nobody here wrote', (moto) => {
     // moto drops these, so the template is what there is to look at.
     const functions = propertiesOf('AWS::Lambda::Function')
     expect(functions).toMatchObject(
-      Array(3)
+      Array(4)
         .fill('arm64')
         .map((one) => ({ Architectures: [one] })),
     )
@@ -254,6 +262,11 @@ describeWithMoto('deployed to an AWS that nobody here wrote', (moto) => {
         MaximumEventAgeInSeconds: 1_800,
         DestinationConfig: { OnFailure: { Destination: { Ref: 'FailuresTopic' } } },
       },
+      {
+        MaximumRetryAttempts: 0,
+        MaximumEventAgeInSeconds: 60,
+        DestinationConfig: { OnFailure: { Destination: { Ref: 'FailuresTopic' } } },
+      },
     ])
   })
 
@@ -262,111 +275,20 @@ describeWithMoto('deployed to an AWS that nobody here wrote', (moto) => {
       /"(?:Name|(?:Function|LogGroup|Queue|Table|Topic)Name)":"(?:\/aws\/lambda\/)?(.+?)"/g
     const names = [...JSON.stringify(template()).matchAll(given)].map(([, name]) => name)
     expect(names.length).toBeGreaterThan(9)
-    expect(names.filter((name) => !name?.startsWith('talk-prod-'))).toEqual([])
+    // The one dimension is a name as well.
+    expect(names.filter((name) => !name?.startsWith('talk-prod-'))).toEqual(['Fleet'])
   })
 
-  const taggedGroup = { Null: { 'autoscaling:ResourceTag/celery:queue': 'false' } }
-  const ownMetrics = { StringEquals: { 'cloudwatch:namespace': 'Celeriac' } }
-  const itemsOf = (pattern: string | string[]) => ({
-    'ForAllValues:StringLike': { 'dynamodb:LeadingKeys': pattern },
-  })
-  const activeDrains = { 'ForAllValues:StringEquals': { 'dynamodb:LeadingKeys': 'drain' } }
-
-  it('the role of backlog allows the calls of its function and fits a role', async () => {
-    const policy = await rolePolicy(moto, 'backlog')
-    expect(policy.text.length).toBeLessThan(10_240)
-    expect(policy.effects).toEqual(['Allow'])
-    expect(policy.allowed).toEqual({
-      'autoscaling:DescribeAutoScalingGroups': '*',
-      'autoscaling:DescribeLifecycleHooks': '*',
-      'autoscaling:SetDesiredCapacity': arn.groups,
-      'sqs:GetQueueAttributes': [arn.queue('*'), arn.queue('talk-prod-fast')],
-      'sqs:DeleteMessage': arn.queue('talk-prod-fast'),
-      'sqs:ReceiveMessage': arn.queue('talk-prod-fast'),
-      'sqs:SendMessage': [arn.queue('talk-prod-fast'), arn.queue('talk-prod-drain')],
-      'cloudwatch:PutMetricData': '*',
-      'dynamodb:BatchGetItem': arn.table,
-      'dynamodb:GetItem': arn.table,
-      'dynamodb:PutItem': arn.table,
-      'dynamodb:Query': arn.index,
-      'logs:CreateLogStream': arn.log('backlog'),
-      'logs:PutLogEvents': arn.log('backlog'),
-      'sns:Publish': 'arn:aws:sns:us-east-1:123456789012:talk-prod-failures',
-    })
-    expect(policy.conditions).toEqual({
-      'autoscaling:SetDesiredCapacity': taggedGroup,
-      'cloudwatch:PutMetricData': ownMetrics,
-      'dynamodb:BatchGetItem': itemsOf('outlook#*'),
-      'dynamodb:GetItem': itemsOf('backlog#*'),
-      'dynamodb:PutItem': itemsOf('backlog#*'),
-      'dynamodb:Query': activeDrains,
-    })
-  })
-
-  it('the role of forecast reads metrics and groups, and writes outlooks alone', async () => {
-    const policy = await rolePolicy(moto, 'forecast')
-    expect(policy.effects).toEqual(['Allow'])
-    expect(policy.allowed).toEqual({
-      'autoscaling:DescribeAutoScalingGroups': '*',
-      'cloudwatch:GetMetricData': '*',
-      'dynamodb:BatchGetItem': arn.table,
-      'dynamodb:PutItem': arn.table,
-      'logs:CreateLogStream': arn.log('forecast'),
-      'logs:PutLogEvents': arn.log('forecast'),
-      'sns:Publish': 'arn:aws:sns:us-east-1:123456789012:talk-prod-failures',
-    })
-    expect(policy.conditions).toEqual({
-      'dynamodb:BatchGetItem': itemsOf('outlook#*'),
-      'dynamodb:PutItem': itemsOf('outlook#*'),
-    })
-  })
-
-  it('the role of drain sends that document alone, to tagged instances alone', async () => {
-    const policy = await rolePolicy(moto, 'drain')
-    expect(policy.text.length).toBeLessThan(10_240)
-    expect(policy.effects).toEqual(['Allow'])
-    const ours = [arn.queue('talk-prod-drain'), arn.queue('talk-prod-timer')]
-    expect(policy.allowed).toEqual({
-      'autoscaling:DescribeAutoScalingGroups': '*',
-      'autoscaling:DescribeAutoScalingInstances': '*',
-      'autoscaling:DescribeLifecycleHooks': '*',
-      'autoscaling:CompleteLifecycleAction': arn.groups,
-      'autoscaling:EnterStandby': arn.groups,
-      'autoscaling:ExitStandby': arn.groups,
-      'autoscaling:RecordLifecycleActionHeartbeat': arn.groups,
-      'autoscaling:TerminateInstanceInAutoScalingGroup': arn.groups,
-      'ssm:DescribeInstanceInformation': '*',
-      'ssm:ListCommandInvocations': '*',
-      'ssm:SendCommand': [
-        'arn:aws:ssm:us-east-1:123456789012:document/talk-prod-drain',
-        'arn:aws:ec2:us-east-1:123456789012:instance/*',
-      ],
-      'sqs:DeleteMessage': ours,
-      'sqs:GetQueueAttributes': ours,
-      'sqs:ReceiveMessage': ours,
-      'sqs:SendMessage': arn.queue('talk-prod-timer'),
-      'cloudwatch:PutMetricData': '*',
-      'dynamodb:BatchGetItem': arn.table,
-      'dynamodb:GetItem': arn.table,
-      'dynamodb:PutItem': arn.table,
-      'dynamodb:Query': arn.index,
-      'logs:CreateLogStream': arn.log('drain'),
-      'logs:PutLogEvents': arn.log('drain'),
-    })
-    expect(policy.conditions).toEqual({
-      'autoscaling:CompleteLifecycleAction': taggedGroup,
-      'autoscaling:EnterStandby': taggedGroup,
-      'autoscaling:ExitStandby': taggedGroup,
-      'autoscaling:RecordLifecycleActionHeartbeat': taggedGroup,
-      'autoscaling:TerminateInstanceInAutoScalingGroup': taggedGroup,
-      'ssm:SendCommand': { StringLike: { 'ssm:resourceTag/celery:queue': '*' } },
-      'cloudwatch:PutMetricData': ownMetrics,
-      'dynamodb:BatchGetItem': itemsOf(['drain#*', 'fewer#*']),
-      'dynamodb:GetItem': itemsOf(['drain#*', 'fewer#*']),
-      'dynamodb:PutItem': itemsOf(['drain#*', 'fewer#*']),
-      'dynamodb:Query': activeDrains,
-    })
-  })
+  it.each(Object.keys(roles))(
+    'the role of %s allows its calls, no others, and fits',
+    async (name) => {
+      const policy = await rolePolicy(moto, name)
+      expect(policy.text.length).toBeLessThan(10_240)
+      expect(policy.effects).toEqual(['Allow'])
+      const { allowed, conditions } = policy
+      expect({ allowed, conditions }).toEqual(roles[name])
+    },
+  )
 
   it('cfn-lint has nothing to say about the templates', async ({ skip }) => {
     const { code, output } = await run('cfn-lint', templates, {
@@ -412,6 +334,22 @@ describeWithMoto('deployed to an AWS that nobody here wrote', (moto) => {
   it('a forecast of queues of which CloudWatch has nothing says so', async () => {
     const { output } = await invokeLocal('schedule.json', 'forecast')
     expect(output.match(/"message":"forecast".*"reason":"no-history"/g)).toHaveLength(70)
+  })
+
+  it('a look at the alerts remembers every queue, and says that it has looked', async () => {
+    expect(await invokeLocal('schedule.json', 'alerts')).toMatchObject({ code: 0 })
+    expect(await published(moto, 'QueuesWatched')).toBe(70)
+    const { Item } = await new DynamoDBClient(moto.client).send(
+      new GetItemCommand({ TableName: 'talk-prod-state', Key: { pk: { S: 'alerts#0/1' } } }),
+    )
+    expect(Item?.['version']).toEqual({ N: '1' })
+    // Whoever watches it from outside misses one of its shards.
+    expect(propertiesOf('AWS::CloudWatch::Alarm')).toMatchObject([
+      {
+        ...{ MetricName: 'QueuesWatched', Statistic: 'SampleCount', Threshold: 1 },
+        ...{ TreatMissingData: 'breaching', AlarmActions: [{ Ref: 'AlertsTopic' }] },
+      },
+    ])
   })
 
   it('a Spot notice of a stranger changes nothing', async () => {
@@ -494,6 +432,6 @@ describe('serverless.yml', () => {
     const lines = readFileSync('serverless.yml', 'utf8').split('\n')
     const stars = lines.flatMap((line, at) => (/Resource: ['"]?\*/.test(line) ? at : []))
     expect(stars.map((at) => lines[at - 1]?.trim()[0])).toEqual(stars.map(() => '#'))
-    expect(stars).toHaveLength(5)
+    expect(stars).toHaveLength(7)
   })
 })

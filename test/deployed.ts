@@ -50,6 +50,7 @@ export const arn = {
   groups: 'arn:aws:autoscaling:us-east-1:123456789012:autoScalingGroup:*:autoScalingGroupName/*',
   table: 'arn:aws:dynamodb:us-east-1:123456789012:table/talk-prod-state',
   index: 'arn:aws:dynamodb:us-east-1:123456789012:table/talk-prod-state/index/active',
+  topic: (name: string) => `arn:aws:sns:us-east-1:123456789012:talk-prod-${name}`,
   queue: (name: string) => `arn:aws:sqs:us-east-1:123456789012:${name}`,
   log: (name: string) =>
     `arn:aws:logs:us-east-1:123456789012:log-group:/aws/lambda/talk-prod-${name}:*`,
@@ -230,7 +231,7 @@ type Statement = {
 }
 
 /** The policy of a function's role: its text, and by action what it allows and when. */
-export async function rolePolicy(moto: Moto, name: 'backlog' | 'drain' | 'forecast') {
+export async function rolePolicy(moto: Moto, name: string) {
   const roles = await stackIds(moto, 'AWS::IAM::Role')
   const RoleName = roles.find((role) => role?.toLowerCase().includes(`-${name}role`))
   const { PolicyDocument = '' } = await new IAMClient(moto.client).send(
