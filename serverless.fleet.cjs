@@ -110,6 +110,16 @@ const untagged = fleet.queues
     remedy: `the role may resize tagged groups only; give it the tag ${tags.queue}=${queue.name}`,
   }))
 
+// Parameters are named with or without their first slash; their ARNs have one anyhow.
+const secretArns = fleet.notify.channels.map(({ secret }) => ({
+  'Fn::Sub': `arn:\${AWS::Partition}:ssm:\${AWS::Region}:\${AWS::AccountId}:parameter/${secret.replace(/^\//, '')}`,
+}))
+// A statement must have a resource: without channels one that nobody has.
+const noSecret = {
+  'Fn::Sub': `arn:\${AWS::Partition}:ssm:\${AWS::Region}:\${AWS::AccountId}:parameter/${name}/none`,
+}
+const secrets = secretArns.length > 0 ? secretArns : [noSecret]
+
 for (const problem of [...fleet.warnings, ...untagged]) {
   console.error(`Warning: ${describeProblem(problem)}`)
 }
@@ -122,7 +132,10 @@ module.exports = async ({ resolveVariable }) => {
     queueNamePrefix,
     taggedGroups,
     taggedInstances,
+    shards,
+    secrets,
     startsOfBacklog,
+    everyMinute,
     everyHour,
     drainRules,
     drainRuleArns: drainRuleArns(drainRules),

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { AutoScalingClient } from '@aws-sdk/client-auto-scaling'
 import { CloudWatchClient } from '@aws-sdk/client-cloudwatch'
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb'
+import { SNSClient } from '@aws-sdk/client-sns'
 import { SQSClient } from '@aws-sdk/client-sqs'
 import { SSMClient } from '@aws-sdk/client-ssm'
 
@@ -41,6 +42,13 @@ export type DrainDeps = Deps & {
   readonly timerQueue: string
 }
 
+/** What alerts has beyond that. */
+export type AlertsDeps = Deps & {
+  readonly sns: Pick<SNSClient, 'send'>
+  /** The ARN of the topic that every page goes to. */
+  readonly alertsTopic: string
+}
+
 /** One JSON line per call: a message and its fields. */
 export type Log = Record<
   'info' | 'warn' | 'error',
@@ -70,6 +78,7 @@ export const makeCloudWatch = () => new CloudWatchClient(options)
 const patient = { ...options.requestHandler, requestTimeout: 20_000 }
 export const makeHistory = () => new CloudWatchClient({ ...options, requestHandler: patient })
 export const makeDynamoDb = () => new DynamoDBClient(options)
+export const makeSns = () => new SNSClient(options)
 export const makeSsm = () => new SSMClient(options)
 
 // Not Lambda's request id: an event that is delivered twice comes with the same one.
@@ -85,6 +94,9 @@ export const environment = () => ({
 
 /** What it tells backlog beyond that. */
 export const backlogEnvironment = () => ({ fastQueue: required('CELERIAC_FAST_QUEUE') })
+
+/** What it tells alerts beyond that. */
+export const alertsEnvironment = () => ({ alertsTopic: required('CELERIAC_ALERTS_TOPIC') })
 
 /** What it tells drain beyond that. */
 export const drainEnvironment = () => ({ timerQueue: required('CELERIAC_TIMER_QUEUE') })

@@ -117,9 +117,14 @@ const prefix = 'drain#'
 const keyOf = (instance: string) => ({ pk: { S: prefix + instance } })
 const instanceIn = (pk: string | undefined) => (pk ?? '').slice(prefix.length)
 
-// The table's index of items that have the attribute of the same name: only active drains do.
+// The table's index of items by the attribute of the same name: what is active is one list, what
+// has ended is one an hour, so that nobody must read two days of them for the last of them.
 const activeIndex = 'active'
-const activeDrain = { S: 'drain' }
+const activeDrain = 'drain'
+const hourMilliseconds = 3_600_000
+const endedIn = (hour: number) => `drained#${hour}`
+const hourOf = (at: number) => Math.floor(at / hourMilliseconds)
+const listOf = ({ ended }: Drain) => (ended ? endedIn(hourOf(ended.at)) : activeDrain)
 
 // The most keys that one BatchGetItem call takes.
 const keysPerCall = 100
@@ -151,19 +156,28 @@ export async function readDrains(
   return found
 }
 
+type Reader = Pick<Db, 'dynamodb' | 'stateTable' | 'signal'>
+
 /** Every drain that goes on, as of a moment ago: an index is eventually consistent. */
-export async function listDrains(
-  deps: Pick<Db, 'dynamodb' | 'stateTable' | 'signal'>,
-): Promise<Kept[]> {
+export const listDrains = (deps: Reader): Promise<Kept[]> => query(deps, activeDrain)
+
+/** Every drain that has ended in the hours from that moment on, in epoch milliseconds. */
+export async function listEnded(deps: Reader, since: number, now: number): Promise<Kept[]> {
+  const hours = hourOf(now) - hourOf(since) + 1
+  const lists = Array.from({ length: hours }, (_, index) => endedIn(hourOf(since) + index))
+  return (await Promise.all(lists.map((list) => query(deps, list)))).flat()
+}
+
+async function query(deps: Reader, list: string): Promise<Kept[]> {
   const found: Kept[] = []
   let ExclusiveStartKey: Record<string, AttributeValue> | undefined
   do {
     const command = new QueryCommand({
       TableName: deps.stateTable,
       IndexName: activeIndex,
-      KeyConditionExpression: '#active = :drain',
+      KeyConditionExpression: '#active = :list',
       ExpressionAttributeNames: { '#active': 'active' },
-      ExpressionAttributeValues: { ':drain': activeDrain },
+      ExpressionAttributeValues: { ':list': { S: list } },
       ...(ExclusiveStartKey ? { ExclusiveStartKey } : {}),
     })
     const page = await deps.dynamodb.send(command, { abortSignal: deps.signal })
@@ -189,7 +203,7 @@ export async function writeDrain(
       version: { N: String(version + 1) },
       writer: { S: `${deps.runId}/${version}` },
       drain: { S: JSON.stringify(drain) },
-      ...(drain.ended ? {} : { active: activeDrain }),
+      active: { S: listOf(drain) },
       expiresAt: { N: String(Math.ceil(lastUseOf(drain) / 1_000) + keptSeconds) },
     },
     ConditionExpression:

@@ -11,3 +11,13 @@ export function parseDuration(text: unknown): number | null {
   const seconds = Number(match[1]) * secondsPerUnit[unit]
   return seconds > 0 ? seconds : null
 }
+
+/** Seconds as people say them, in the two largest of its units: `4 min 20 s`, `2 h 5 min`. */
+export function inWords(seconds: number): string {
+  const whole = Math.max(0, Math.round(seconds))
+  const [hours, minutes, rest] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60]
+  const part = (value: number, unit: string) => (value === 0 ? [] : [`${value} ${unit}`])
+  if (hours > 0) return [`${hours} h`, ...part(minutes, 'min')].join(' ')
+  if (minutes > 0) return [`${minutes} min`, ...part(rest, 's')].join(' ')
+  return `${whole} s`
+}

@@ -50,6 +50,12 @@ export const metricTable = {
   NoticesIgnored: { unit: 'Count', per: 'fleet' },
   /** Messages that could not be understood. */
   NoticesRefused: { unit: 'Count', per: 'fleet' },
+  /** Queues whose alerts were evaluated: none of it for some minutes is a fleet nobody watches. */
+  QueuesWatched: { unit: 'Count', per: 'fleet' },
+  /** Rules that fire. */
+  AlertsFiring: { unit: 'Count', per: 'fleet' },
+  /** Pages that a channel did not take; they are tried again. */
+  PagesFailed: { unit: 'Count', per: 'fleet' },
   /** Groups of the fleet without our terminate hook: their scale-in cannot be drained. */
   GroupsWithoutHook: { unit: 'Count', per: 'fleet' },
 } as const satisfies Record<string, { unit: StandardUnit; per: 'queue' | 'fleet' }>

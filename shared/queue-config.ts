@@ -1,5 +1,8 @@
+import { checkAlerts, checkRunningTask } from './alerts/checks.ts'
+import { type AlertSettings, type Notify, resolveAlerts, resolveNotify } from './alerts/settings.ts'
 import { parseDuration } from './duration.ts'
 import { checkLimits } from './limit-checks.ts'
+import { problemsOf } from './problems.ts'
 import { checkQueues, checkStartFromZero, type Problem, pathIn } from './queue-checks.ts'
 import {
   defaults,
@@ -8,7 +11,6 @@ import {
   fleetSchema,
   type LimitName,
   limitNames,
-  problemsOf,
   type ScalingMode,
   type Settings,
   workerKinds,
@@ -42,6 +44,9 @@ export type QueueConfig = {
   readonly priority: number
   /** What one instance counts for each limit; null where the file does not say. */
   readonly instance: Readonly<Record<LimitName, number | null>>
+  /** Messages that a worker holds for each of its slots, those that run included. */
+  readonly prefetch: number
+  readonly alerts: AlertSettings
   readonly metrics: readonly ExtraMetric[]
   readonly drainSeconds: number
   /** Whether a rebalance recommendation drains. */
@@ -62,6 +67,7 @@ export type Fleet = {
   readonly shards: number
   /** What all groups together are raised to at most; none in most fleets. */
   readonly limits: readonly Limit[]
+  readonly notify: Notify
   readonly adopt: boolean
   readonly queues: readonly QueueConfig[]
   /** What the file allows and an engineer should know. */
@@ -93,7 +99,8 @@ export function checkFleet(
   input: unknown,
 ): { fleet: Fleet; problems: [] } | { fleet: null; problems: Problem[] } {
   const parsed = fleetSchema.safeParse(input)
-  if (!parsed.success) return { fleet: null, problems: problemsOf(parsed.error.issues, input) }
+  if (!parsed.success)
+    return { fleet: null, problems: problemsOf(fleetSchema, parsed.error.issues, input) }
   const file = parsed.data
   const resolve = (name: string, own: Settings) =>
     resolveQueue(name, file.queueNamePrefix ?? '', { ...file.defaults }, own)
@@ -108,6 +115,7 @@ export function checkFleet(
   })
   const problems = [
     ...checkQueues(queues, file),
+    ...queues.flatMap((queue) => checkAlerts(queue, pathIn(file, queue))),
     ...checkLimits({ limits, queues, adopted: (file.adopt ?? true) ? adopted : null, file }),
   ]
   if (problems.length > 0) return { fleet: null, problems }
@@ -121,9 +129,13 @@ export function checkFleet(
     },
     shards: file.shards ?? defaults.shards,
     limits,
+    notify: resolveNotify(file.notify),
     adopt: file.adopt ?? true,
     queues,
-    warnings: queues.flatMap((queue) => checkStartFromZero(queue, pathIn(file, queue))),
+    warnings: queues.flatMap((queue) => [
+      ...checkStartFromZero(queue, pathIn(file, queue)),
+      ...checkRunningTask(queue, pathIn(file, queue)),
+    ]),
     adoptQueue: (name) => resolve(name, {}),
   }
   return { fleet, problems: [] }
@@ -148,6 +160,8 @@ function resolveQueue(name: string, prefix: string, shared: Settings, own: Setti
     target: scaling.target ?? null,
     priority: own.priority ?? shared.priority ?? defaults.priority,
     instance: resolveInstance({ ...shared.instance, ...own.instance }),
+    prefetch: own.prefetch ?? shared.prefetch ?? defaults.prefetch,
+    alerts: resolveAlerts(shared.alerts, own.alerts),
     metrics: own.metrics ?? shared.metrics ?? [],
     ...resolveDrain(taskSeconds, { ...shared.drain, ...own.drain }),
     worker: resolveWorker(own.worker ?? shared.worker ?? {}),

@@ -1,10 +1,11 @@
 import * as z from 'zod/mini'
-import { type Duration, parseDuration } from './duration.ts'
-import type { Problem } from './queue-checks.ts'
+import { alertsSchema, notifySchema } from './alerts/schema.ts'
+import type { Duration } from './duration.ts'
+import { duration, flag, oneOf, positive, text, whole } from './schema-parts.ts'
 
 /**
- * The schema of `fleet.config.ts`: what a user writes, the defaults, and what is wrong with a file.
- * queue-config.ts resolves it into what the code reads.
+ * The schema of `fleet.config.ts`: what a user writes, and the defaults. queue-config.ts resolves
+ * it into what the code reads.
  */
 
 /** What is published per queue beside BacklogPerInstance; each costs $0.30 per queue and month. */
@@ -24,6 +25,8 @@ export const defaults = {
   bootTime: '2m' satisfies Duration,
   /** One slot never overstates what an instance can do. */
   concurrency: 1,
+  /** Celery's own. */
+  prefetch: 4,
   /** Nothing is resized until a person says so. */
   mode: 'observe' satisfies ScalingMode,
   /** An idle queue costs nothing; the group's own MinSize still holds. */
@@ -45,19 +48,6 @@ export const defaults = {
   shards: 1,
 } as const
 
-const duration = z.custom<Duration>((value) => parseDuration(value) !== null, {
-  error: "write a positive number and a unit, such as '90s', '3m' or '2h'",
-})
-const whole = (least: number) =>
-  z
-    .int({ error: `write a whole number, ${least} or more` })
-    .check(z.gte(least, { error: `write a whole number, ${least} or more` }))
-const text = (pattern: RegExp, remedy: string) =>
-  z.string({ error: remedy }).check(z.regex(pattern, { error: remedy }))
-const oneOf = <const T extends readonly string[]>(values: T) =>
-  z.enum(values, { error: `write one of ${values.map((value) => `'${value}'`).join(', ')}` })
-const flag = z.boolean({ error: 'write true or false' })
-
 const scalingSchema = z.strictObject(
   {
     /** `observe` and `target-tracking` publish only; `direct` also sets the desired capacity. */
@@ -67,11 +57,7 @@ const scalingSchema = z.strictObject(
     /** Instances never exceeded; without it the group's own MaxSize is the limit. */
     max: z.optional(whole(1)),
     /** Messages per instance a target-tracking policy aims at; without it, from the promise. */
-    target: z.optional(
-      z
-        .number({ error: 'write a number above 0' })
-        .check(z.gt(0, { error: 'write a number above 0' })),
-    ),
+    target: z.optional(positive),
   },
   { error: "write an object such as { mode: 'direct', min: 1, max: 20 }" },
 )
@@ -80,18 +66,19 @@ const scalingSchema = z.strictObject(
 export const limitNames = ['instances', 'vcpus', 'dollarsPerHour'] as const
 export type LimitName = (typeof limitNames)[number]
 
-const positive = z.optional(
-  z.number({ error: 'write a number above 0' }).check(z.gt(0, { error: 'write a number above 0' })),
-)
 const someLimit = 'write at least one of them, such as { instances: 200 }'
 const limitsSchema = z
   .strictObject(
-    { instances: z.optional(whole(1)), vcpus: positive, dollarsPerHour: positive },
+    {
+      instances: z.optional(whole(1)),
+      vcpus: z.optional(positive),
+      dollarsPerHour: z.optional(positive),
+    },
     { error: someLimit },
   )
   .check(z.refine((limits) => Object.keys(limits).length > 0, { error: someLimit }))
 const instanceSchema = z.strictObject(
-  { vcpus: positive, dollarsPerHour: positive },
+  { vcpus: z.optional(positive), dollarsPerHour: z.optional(positive) },
   { error: 'write an object such as { vcpus: 4, dollarsPerHour: 0.07 }' },
 )
 
@@ -136,6 +123,8 @@ const settings = {
   /** Tasks that one instance runs at a time, where the group has no concurrency tag. */
   concurrency: z.optional(whole(1)),
   scaling: z.optional(scalingSchema),
+  /** Celery's `worker_prefetch_multiplier`: messages that a worker holds for each of its slots. */
+  prefetch: z.optional(whole(1)),
   /** Who gets more where the fleet's limits are too tight for all. */
   priority: z.optional(
     z
@@ -148,6 +137,8 @@ const settings = {
   drain: z.optional(drainSchema),
   /** What keeps the worker on its box; without it a drain takes every worker there. */
   worker: z.optional(workerSchema),
+  /** What is watched, and from when on somebody is told. */
+  alerts: z.optional(alertsSchema),
   /** Metrics published for the queue beside BacklogPerInstance. */
   metrics: z.optional(z.array(oneOf(extraMetrics), { error: 'write a list of metric names' })),
 }
@@ -197,6 +188,8 @@ export const fleetSchema = z.strictObject(
     shards: z.optional(whole(1)),
     /** What all groups together are raised to at most. */
     limits: z.optional(limitsSchema),
+    /** Who is told of alerts, and how often. */
+    notify: z.optional(notifySchema),
     /** Whether a tagged group that is not in this file is taken care of, with the defaults. */
     adopt: z.optional(flag),
     defaults: z.optional(defaultsSchema),
@@ -208,45 +201,7 @@ export const fleetSchema = z.strictObject(
   { error: 'write an object with the name of the fleet and its queues' },
 )
 
-export type FleetInput = z.input<
-  typeof fleetSchema
-> /** A queue's settings, or those of `defaults`, as they stand in the file. */
+export type FleetInput = z.input<typeof fleetSchema>
+
+/** A queue's settings, or those of `defaults`, as they stand in the file. */
 export type Settings = z.output<typeof queueSchema>
-
-/** Zod's issues as problems: an unknown key lists the known ones, values stand by their paths. */
-export function problemsOf(issues: readonly z.core.$ZodIssue[], input: unknown): Problem[] {
-  return issues.flatMap((issue): Problem[] => {
-    const path = issue.path.map(String)
-    if (issue.code === 'unrecognized_keys') {
-      return issue.keys.map((key) => ({
-        path: [...path, key].join('.'),
-        value: valueAt(input, [...path, key]),
-        remedy: `there is no such setting; there are ${knownKeys(path).join(', ')}`,
-      }))
-    }
-    const remedy = issue.code === 'invalid_key' ? issue.issues[0]?.message : issue.message
-    const value = issue.code === 'invalid_key' ? path.at(-1) : valueAt(input, path)
-    return [{ path: path.join('.'), value, remedy: remedy ?? issue.message }]
-  })
-}
-
-function knownKeys(path: string[]): string[] {
-  if (path.at(-1) === 'scaling') return Object.keys(scalingSchema.shape)
-  if (path.at(-1) === 'limits') return Object.keys(limitsSchema.shape)
-  if (path.at(-1) === 'instance') return Object.keys(instanceSchema.shape)
-  if (path.at(-1) === 'drain') return Object.keys(drainSchema.shape)
-  if (path.at(-1) === 'worker') return Object.keys(workerSchema.shape)
-  if (path[0] === 'queues') return Object.keys(queueSchema.shape)
-  if (path[0] === 'defaults') return Object.keys(settings)
-  if (path[0] === 'tags') return ['queue', 'concurrency', 'fleet']
-  return Object.keys(fleetSchema.shape)
-}
-
-function valueAt(input: unknown, path: string[]): unknown {
-  let value = input
-  for (const key of path) {
-    if (typeof value !== 'object' || value === null) return undefined
-    value = Object.entries(value).find(([name]) => name === key)?.[1]
-  }
-  return value
-}

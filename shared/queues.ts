@@ -1,5 +1,7 @@
 import { GetQueueAttributesCommand } from '@aws-sdk/client-sqs'
+import * as z from 'zod/mini'
 import type { Deps } from './aws.ts'
+import { parseJson } from './json.ts'
 
 /** What SQS says a queue holds. Approximate: the counts settle about a minute after a change. */
 export type Counts = {
@@ -33,6 +35,10 @@ export async function readCounts(
     AttributeNames: Object.values(attributes),
   })
   const { Attributes } = await deps.sqs.send(command, { abortSignal: deps.signal })
+  return countsIn(Attributes)
+}
+
+function countsIn(Attributes: Readonly<Record<string, string>> | undefined): CountsReading {
   const counts = { visible: 0, notVisible: 0, delayed: 0 }
   for (const field of ['visible', 'notVisible', 'delayed'] as const) {
     const text = Attributes?.[attributes[field]]
@@ -43,6 +49,42 @@ export async function readCounts(
   }
   return counts
 }
+
+/** Counts with what else the same call tells: nothing where the queue does not say. */
+export type QueueReading = Counts & {
+  /** How long a message that was received is invisible to others. */
+  readonly visibilitySeconds: number | null
+  /** The ARN of the queue that gets what was received too often. */
+  readonly deadLetterArn: string | null
+}
+
+/** One GetQueueAttributes call. Throws as readCounts does, and where a count is no number. */
+export async function readQueue(
+  deps: Pick<Deps, 'sqs' | 'signal'>,
+  queueUrl: string,
+): Promise<QueueReading> {
+  const AttributeNames = [
+    ...Object.values(attributes),
+    'VisibilityTimeout',
+    'RedrivePolicy',
+  ] as const
+  const command = new GetQueueAttributesCommand({
+    QueueUrl: queueUrl,
+    AttributeNames: [...AttributeNames],
+  })
+  const { Attributes } = await deps.sqs.send(command, { abortSignal: deps.signal })
+  const counts = countsIn(Attributes)
+  if ('unreadable' in counts) throw new Error(counts.unreadable)
+  const seconds = Number(Attributes?.['VisibilityTimeout'] ?? Number.NaN)
+  const policy = redrivePolicy.safeParse(parseJson(Attributes?.['RedrivePolicy'] ?? ''))
+  return {
+    ...counts,
+    visibilitySeconds: Number.isNaN(seconds) ? null : seconds,
+    deadLetterArn: policy.data?.deadLetterTargetArn ?? null,
+  }
+}
+
+const redrivePolicy = z.object({ deadLetterTargetArn: z.string() })
 
 /**
  * The URL of a queue that is known by name. Its account, region and partition are those of its

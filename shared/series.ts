@@ -12,7 +12,7 @@ export type Wanted = {
   readonly namespace: string
   readonly metric: string
   readonly dimension: { readonly name: string; readonly value: string }
-  readonly statistic: 'Sum' | 'Average'
+  readonly statistic: 'Sum' | 'Average' | 'Maximum'
 }
 
 /** Seconds since the epoch, both multiples of the step. */

@@ -10,6 +10,7 @@ const bytesMax: Readonly<Record<string, (clientBytes: number) => number>> = {
   backlog: () => 850_000,
   // What a function brings beside its clients: zod, the logger, p-limit and our own code.
   drain: (clientBytes) => clientBytes + 180_000,
+  alerts: (clientBytes) => clientBytes + 180_000,
   forecast: (clientBytes) => clientBytes + 180_000,
 }
 

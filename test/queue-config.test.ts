@@ -14,8 +14,8 @@ describe('a fleet with a mistake is refused with the path, the value and the rem
       { name: 'x', queues: { a: { promise: '3m' } } },
       [
         'queues.a.promise: "3m" does not fit; there is no such setting; there are startWithin, ' +
-          'taskTime, bootTime, concurrency, scaling, priority, instance, drain, worker, metrics, ' +
-          'sqs, group',
+          'taskTime, bootTime, concurrency, scaling, prefetch, priority, instance, drain, ' +
+          'worker, alerts, metrics, sqs, group',
       ],
     ],
     [
@@ -239,6 +239,8 @@ describe('what a queue comes to', () => {
         target: null,
         priority: 0,
         instance: { instances: 1, vcpus: 4, dollarsPerHour: null },
+        prefetch: 4,
+        alerts: queueOf().alerts,
         metrics: [],
         drainSeconds: 600,
         drainsOnRebalance: false,

@@ -134,6 +134,8 @@ describe('house rules', () => {
   it('what decides, sizes, foresees and rehearses is pure: no SDK, clock, log or chance', () => {
     const patterns = [
       /^functions\/.*\/(decide|fold|share|limits|sizing)\.ts$/,
+      /^functions\/alerts\/(observe|conditions|measures|causes|pages|words)\.ts$/,
+      /^shared\/alerts\/machine\.ts$/,
       /^shared\/(sizing|forecast)\//,
     ]
     const pure = files.filter(({ name }) => patterns.some((pattern) => pattern.test(name)))

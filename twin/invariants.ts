@@ -37,7 +37,7 @@ export function createWatch(world: World, repeats: Repeats = 'twice'): Watch {
     if (name !== 'drain' && changes.some(isRaise)) for (const one of beyond(world)) breach(one)
     if (twin.inFlight() > 0) breach(`${name} ended with ${twin.inFlight()} calls in flight`)
     // What backlog and drain remember is written each time; what forecast writes is its work.
-    const kinds = name === 'forecast' ? /./ : /^(autoscaling|ssm)\./
+    const kinds = name === 'forecast' ? /./ : /^(autoscaling|sns|ssm)\./
     return { result, changed: changes.filter(({ kind }) => kinds.test(kind)) }
   }
   return {

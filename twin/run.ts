@@ -1,3 +1,4 @@
+import { alerts } from '../functions/alerts/handler.ts'
 import { backlog } from '../functions/backlog/handler.ts'
 import { drain } from '../functions/drain/handler.ts'
 import { forecast } from '../functions/forecast/handler.ts'
@@ -91,7 +92,7 @@ async function runMinute(world: World, watch: Watch, tick: number): Promise<void
   watch.world()
 }
 
-/** What the schedules do each minute: every shard's part of both sweeps. */
+/** What the schedules do each minute: every shard's part of both sweeps and of the alerts. */
 async function runSchedules({ twin, scenario, stack }: World, watch: Watch) {
   const run = backlog(scenario.fleet)
   const of = scenario.fleet.shards
@@ -99,6 +100,11 @@ async function runSchedules({ twin, scenario, stack }: World, watch: Watch) {
     stack.send(JSON.stringify({ shard, of }))
     const sweep = watch.handler('backlog', () => run({ shard, of }, twin.deps))
     await mayFail(twin, stack, sweep)
+  }
+  const look = alerts(scenario.fleet)
+  for (let shard = 0; shard < of; shard++) {
+    const watched = watch.handler('alerts', () => look({ shard, of }, twin.deps))
+    await mayFail(twin, stack, watched)
   }
 }
 

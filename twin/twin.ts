@@ -1,10 +1,11 @@
-import type { BacklogDeps, DrainDeps } from '../shared/aws.ts'
+import type { AlertsDeps, BacklogDeps, DrainDeps } from '../shared/aws.ts'
 import { random } from '../shared/random.ts'
 import { type AutoScaling, createAutoScaling } from './aws/autoscaling.ts'
 import { type CloudWatch, createCloudWatch } from './aws/cloudwatch.ts'
 import { createDynamoDb } from './aws/dynamodb.ts'
 import type { TableDefinition } from './aws/item.ts'
 import type { Change, Service } from './aws/service.ts'
+import { createSns, type Sns } from './aws/sns.ts'
 import { createSqs, type Sqs } from './aws/sqs.ts'
 import { createSsm, type Ssm } from './aws/ssm.ts'
 import { startVending } from './aws/vending.ts'
@@ -18,6 +19,7 @@ export type Twin<T> = {
   readonly autoscaling: AutoScaling
   readonly cloudwatch: CloudWatch
   readonly dynamodb: Service
+  readonly sns: Sns
   readonly ssm: Ssm
   /** What one run of a function is given: the same `send` as the SDK clients, an id of its own. */
   readonly deps: TwinDeps
@@ -35,7 +37,7 @@ export type Twin<T> = {
   emit(changes: readonly Change[]): void
 }
 
-export type TwinDeps = DrainDeps & BacklogDeps
+export type TwinDeps = DrainDeps & BacklogDeps & AlertsDeps
 
 export type LogLine = {
   readonly level: 'info' | 'warn' | 'error'
@@ -53,6 +55,7 @@ const stateTable = 'state'
 export const twinDrainName = 'talk-prod-drain'
 export const twinTimerQueue = 'talk-prod-timer'
 export const twinFastQueue = 'talk-prod-fast'
+export const twinAlertsTopic = `arn:aws:sns:${twinRegion}:${twinAccount}:talk-prod-alerts`
 
 // What the deployment's stack has made.
 const tables: readonly TableDefinition[] = [{ name: stateTable, indexes: { active: 'active' } }]
@@ -82,16 +85,17 @@ export function createTwin<T>({ seed, startAt, makeTask, moreTables = [] }: Opti
   const cloudwatch = createCloudWatch()
   const dynamodb = createDynamoDb([...tables, ...moreTables])
   const ssm = createSsm({ engine, random: random(seed, 'ssm'), account: twinAccount, emit })
+  const sns = createSns([twinAlertsTopic])
   const activity = random(seed, 'sqs/activity')
   startVending({ engine, random: activity, sqs, autoscaling, cloudwatch })
   const wire: Wire = { engine, faults: [], inFlight: 0, emit }
   const { logged, log } = createLog()
-  const services = { sqs, autoscaling, cloudwatch, dynamodb, ssm }
+  const services = { sqs, autoscaling, cloudwatch, dynamodb, sns, ssm }
   const common = {
     ...clientsOf(wire, services),
     clock: { now: () => engine.now },
     ...{ stateTable, drainName: twinDrainName, log },
-    ...{ timerQueue: twinTimerQueue, fastQueue: twinFastQueue },
+    ...{ timerQueue: twinTimerQueue, fastQueue: twinFastQueue, alertsTopic: twinAlertsTopic },
     signal: new AbortController().signal,
   }
   let runs = 0
@@ -124,15 +128,16 @@ function createLog() {
   return { logged, log: { info: log('info'), warn: log('warn'), error: log('error') } }
 }
 
-type Services = Record<'sqs' | 'autoscaling' | 'cloudwatch' | 'dynamodb' | 'ssm', Service>
+type Services = Record<'sqs' | 'autoscaling' | 'cloudwatch' | 'dynamodb' | 'sns' | 'ssm', Service>
 
 /** The one cast: the twin's `send` takes any command, the clients' have one signature for each. */
-const clientsOf = (wire: Wire, { sqs, autoscaling, cloudwatch, dynamodb, ssm }: Services) =>
+const clientsOf = (wire: Wire, { sqs, autoscaling, cloudwatch, dynamodb, sns, ssm }: Services) =>
   ({
     sqs: { send: send(wire, sqs) },
     autoscaling: { send: send(wire, autoscaling) },
     cloudwatch: { send: send(wire, cloudwatch) },
     dynamodb: { send: send(wire, dynamodb) },
+    sns: { send: send(wire, sns) },
     ssm: { send: send(wire, ssm) },
   }) as unknown as Pick<TwinDeps, keyof Services>
 

@@ -31,4 +31,20 @@ export const severities = ['critical', 'warning'] as const
 export type Severity = (typeof severities)[number]
 
 /** What a rule's number counts. */
-export type Unit = 'seconds' | 'messages' | 'instances'
+export const units = ['seconds', 'messages', 'instances'] as const
+export type Unit = (typeof units)[number]
+
+/** Something of each rule. */
+export const byRule = <T>(of: (rule: RuleName) => T): Readonly<Record<RuleName, T>> => ({
+  'oldest-age': of('oldest-age'),
+  depth: of('depth'),
+  'time-to-breach': of('time-to-breach'),
+  stalled: of('stalled'),
+  orphaned: of('orphaned'),
+  redelivery: of('redelivery'),
+  'dead-letter': of('dead-letter'),
+  'no-capacity': of('no-capacity'),
+  'at-max': of('at-max'),
+  'producer-silent': of('producer-silent'),
+  blind: of('blind'),
+})

@@ -35,6 +35,8 @@ export type Memory = {
   readonly filledSince: number | null
   /** Since when messages wait, slots are free and nothing is done; null when that is not so. */
   readonly stuckSince: number | null
+  /** Instances that were wanted beyond max. */
+  readonly shortfall: number
 }
 
 export type Step = Verdict & {
@@ -77,7 +79,7 @@ export function step(
     ...{ ageSeconds, foreseen, serviceSeconds: learned.mean },
   }
   const sized = size(workload, constants, picture, memory?.needs ?? [], now)
-  const next: Memory = {
+  const next = {
     at: now,
     since: memory?.since ?? now,
     counts: { visible: sensed.visible, notVisible: sensed.notVisible, delayed: sensed.delayed },
@@ -96,7 +98,7 @@ export function step(
   })
   const rate = foreseen.arrivals / foreseen.seconds
   const told = { rate, serviceSeconds: learned.mean, foreseen, ageSeconds, constants, sized }
-  return { ...verdict, ...told, memory: next }
+  return { ...verdict, ...told, memory: { ...next, shortfall: verdict.shortfall } }
 }
 
 /** What came since the last look, and how long a task takes. */

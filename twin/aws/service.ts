@@ -13,6 +13,7 @@ export type Change =
       readonly deadLetterQueue: string
       readonly to: number
     }
+  | { readonly kind: 'sns.published'; readonly topic: string }
   | { readonly kind: 'autoscaling.group'; readonly group: string }
   | {
       readonly kind: 'autoscaling.desired'

@@ -1,0 +1,97 @@
+import { type AttributeValue, BatchGetItemCommand } from '@aws-sdk/client-dynamodb'
+import * as z from 'zod/mini'
+import { statuses } from '../../shared/alerts/machine.ts'
+import { ruleNames } from '../../shared/alerts/rules.ts'
+import type { Deps } from '../../shared/aws.ts'
+import { chunks } from '../../shared/each.ts'
+import { parseJson } from '../../shared/json.ts'
+import type { Tick } from '../../shared/looks.ts'
+import { packed, unpacked } from '../../shared/packed.ts'
+import type { Put } from '../../shared/put.ts'
+import { readVersioned, writeVersioned } from '../../shared/versioned.ts'
+import type { Alert } from './alert.ts'
+import { alertSchema } from './alert.ts'
+import type { Watched } from './facts.ts'
+
+/**
+ * What each shard's run remembers, in its own item `alerts#<shard>/<of>`: its queues, packed, and
+ * beside them what fires, which whoever tells people reads of every shard.
+ */
+
+const times = z.nullable(z.number())
+const perMinute = z.array(times)
+const look = z.object({
+  ...{ at: z.number(), visible: z.number(), notVisible: z.number() },
+  ...{ desired: z.number(), inService: z.number() },
+})
+const state = z.object({
+  status: z.enum(statuses),
+  since: z.number(),
+  ...{ firingSince: times, peak: times, value: times },
+  recent: z.array(z.object({ at: z.number(), value: times, idle: z.optional(z.literal(true)) })),
+  unknown: z.boolean(),
+})
+const watchedSchema = z.object({
+  looks: z.array(look),
+  since: z.number(),
+  ...{ emptyAt: times, measuredAt: z.number(), ageAt: times, ratesAt: times },
+  flow: z.nullable(z.object({ from: z.number(), received: perMinute, deleted: perMinute })),
+  ...{ progressAt: z.number(), cameAt: z.number() },
+  states: z.partialRecord(z.enum(ruleNames), state),
+})
+const bodySchema = z.record(z.string(), watchedSchema)
+
+export type ShardNotes = {
+  readonly version: number
+  readonly queues: Readonly<Record<string, Watched>>
+}
+
+type Db = Pick<Deps, 'dynamodb' | 'stateTable' | 'runId' | 'signal'>
+
+const keyOf = ({ shard, of }: Tick) => `alerts#${shard}/${of}`
+
+/** An item that cannot be understood counts as none and is written anew. */
+export async function readNotes(deps: Omit<Db, 'runId'>, tick: Tick): Promise<ShardNotes> {
+  const { version, item } = await readVersioned(deps, keyOf(tick))
+  const body = bodySchema.safeParse(parseJson(unpacked(item['queues']?.B)))
+  return { version, queues: body.success ? body.data : {} }
+}
+
+export const writeNotes = (
+  deps: Db,
+  tick: Tick,
+  read: ShardNotes,
+  queues: ShardNotes['queues'],
+  alerts: readonly Alert[],
+): Promise<Put> =>
+  writeVersioned(deps, keyOf(tick), read.version, {
+    queues: { B: packed(queues) },
+    alerts: { B: packed(alerts) },
+  })
+
+// The most keys that one BatchGetItem call takes.
+const keysPerCall = 100
+const alertsIn = (bytes: Uint8Array | undefined) =>
+  z.array(alertSchema).safeParse(parseJson(unpacked(bytes))).data ?? []
+
+/** What fires in the other shards, as of their last runs. */
+export async function readOthers(deps: Omit<Db, 'runId'>, { shard, of }: Tick): Promise<Alert[]> {
+  const others = Array.from({ length: of }, (_, index) => index).filter((index) => index !== shard)
+  const found: Alert[] = []
+  for (const part of chunks(others, keysPerCall)) {
+    let Keys: Record<string, AttributeValue>[] = part.map((index) => ({
+      pk: { S: keyOf({ shard: index, of }) },
+    }))
+    while (Keys.length > 0) {
+      const command = new BatchGetItemCommand({
+        RequestItems: { [deps.stateTable]: { Keys, ProjectionExpression: 'alerts' } },
+      })
+      const page = await deps.dynamodb.send(command, { abortSignal: deps.signal })
+      for (const item of page.Responses?.[deps.stateTable] ?? []) {
+        found.push(...alertsIn(item['alerts']?.B))
+      }
+      Keys = page.UnprocessedKeys?.[deps.stateTable]?.Keys ?? []
+    }
+  }
+  return found
+}

@@ -1,0 +1,55 @@
+import type { Page } from '../../shared/alerts/page.ts'
+import type { AlertsDeps } from '../../shared/aws.ts'
+import type { Tick } from '../../shared/looks.ts'
+import { channelsOf, type Delivery, tellAll } from '../../shared/notify/send.ts'
+import type { Fleet } from '../../shared/queue-config.ts'
+import type { Alert } from './alert.ts'
+import { readOthers } from './notebook.ts'
+import { pagesOf } from './pages.ts'
+import { claim, type Due, leftOf, readTold, writeTold } from './told.ts'
+import { cappedPage, pageOf } from './words.ts'
+
+/** What was told in a run. */
+export type Told = {
+  /** True: another run has written what was told, so that this one told nobody anything. */
+  readonly superseded: boolean
+  readonly pages: readonly Page[]
+  readonly deliveries: readonly Delivery[]
+  /** Pages that no channel took for so long that they are given up. */
+  readonly dropped: readonly Page[]
+}
+
+const nothing: Told = { superseded: false, pages: [], deliveries: [], dropped: [] }
+
+/** Decides who is to be told what, writes it down, sends it, and strikes off what was sent. */
+export async function tell(
+  deps: AlertsDeps,
+  fleet: Fleet,
+  tick: Tick,
+  alerts: readonly Alert[],
+  now: number,
+): Promise<Told> {
+  const [others, told] = await Promise.all([readOthers(deps, tick), readTold(deps)])
+  const { notify, name } = fleet
+  const next = pagesOf([...alerts, ...others], told.open, notify.repeatSeconds, now)
+  const pages = next.tellings.map((telling) => pageOf(telling, name, now))
+  if (next.held > 0) pages.push(cappedPage(next.held, name, now))
+  const fresh = pages.map((page) => dueOf(page, fleet))
+  const { mine, theirs } = claim([...told.due, ...fresh], now)
+  if (told.open.length + next.open.length + mine.length === 0) return nothing
+  const { version } = told
+  const { open } = next
+  const claimed = await writeTold(deps, { version, open, due: [...mine, ...theirs] })
+  if (claimed === 'superseded') return { ...nothing, superseded: true }
+  if (mine.length === 0) return nothing
+  const deliveries = await tellAll(deps, mine)
+  const { left, dropped } = leftOf(mine, deliveries)
+  await writeTold(deps, { version: version + 1, open, due: [...left, ...theirs] })
+  return { superseded: false, pages, deliveries, dropped: dropped.map(({ page }) => page) }
+}
+
+/** The channels that are to have a page, the topic always. */
+function dueOf(page: Page, fleet: Fleet): Due {
+  const wanted = channelsOf(fleet).filter(({ severities }) => severities.includes(page.severity))
+  return { page, channels: wanted.map(({ name }) => name), claimedAt: 0, tries: 0 }
+}
