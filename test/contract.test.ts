@@ -1,6 +1,7 @@
 import { AutoScalingClient, CreateLaunchConfigurationCommand } from '@aws-sdk/client-auto-scaling'
 import { CloudWatchClient } from '@aws-sdk/client-cloudwatch'
 import { CreateTableCommand, DynamoDBClient } from '@aws-sdk/client-dynamodb'
+import { CreateTopicCommand, SNSClient } from '@aws-sdk/client-sns'
 import { SQSClient } from '@aws-sdk/client-sqs'
 import { SSMClient } from '@aws-sdk/client-ssm'
 import { beforeAll, expect, it } from 'vitest'
@@ -15,6 +16,7 @@ import { metricRows } from './contract/metrics.ts'
 import type { Aws } from './contract/row.ts'
 import { sqsRows } from './contract/sqs.ts'
 import { sortedTable, tableRows } from './contract/tables.ts'
+import { topicName, topicRows } from './contract/topics.ts'
 import { describeWithMoto } from './moto.ts'
 
 /**
@@ -46,7 +48,9 @@ describeWithMoto('the twin and an AWS that nobody here wrote agree on', (moto) =
     const compression = { disableRequestCompression: true }
     const cloudwatch = new CloudWatchClient({ ...moto.client, ...compression })
     const ssm = new SSMClient(moto.client)
-    real = { sqs, autoscaling, cloudwatch, dynamodb, ssm }
+    const sns = new SNSClient(moto.client)
+    real = { sqs, autoscaling, cloudwatch, dynamodb, sns, ssm }
+    await sns.send(new CreateTopicCommand({ Name: topicName }))
     await autoscaling.send(
       new CreateLaunchConfigurationCommand({
         LaunchConfigurationName: launchConfiguration,
@@ -69,6 +73,7 @@ describeWithMoto('the twin and an AWS that nobody here wrote agree on', (moto) =
     tableRows,
     indexRows,
     documentRows,
+    topicRows,
   ]
   it.each(rows.flat())('$name', async (row) => {
     expect(await row.calls(twin), 'the twin').toEqual(row.expected)

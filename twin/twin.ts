@@ -86,7 +86,8 @@ export function createTwin<T>({ seed, startAt, makeTask, moreTables = [] }: Opti
   const dynamodb = createDynamoDb([...tables, ...moreTables])
   const ssm = createSsm({ engine, random: random(seed, 'ssm'), account: twinAccount, emit })
   const sns = createSns([twinAlertsTopic])
-  startVending(engine, sqs, autoscaling, cloudwatch)
+  const activity = random(seed, 'sqs/activity')
+  startVending({ engine, random: activity, sqs, autoscaling, cloudwatch })
   const wire: Wire = { engine, faults: [], inFlight: 0, emit }
   const { logged, log } = createLog()
   const services = { sqs, autoscaling, cloudwatch, dynamodb, sns, ssm }

@@ -1,7 +1,7 @@
 import type { TwinDeps } from '../../twin/twin.ts'
 
 /** What a row speaks to: the twin's clients or real ones. */
-export type Aws = Pick<TwinDeps, 'sqs' | 'autoscaling' | 'cloudwatch' | 'dynamodb' | 'ssm'>
+export type Aws = Pick<TwinDeps, 'sqs' | 'autoscaling' | 'cloudwatch' | 'dynamodb' | 'sns' | 'ssm'>
 
 export type Row = {
   readonly name: string

@@ -64,6 +64,7 @@ export function createEventSource(options: EventSourceOptions): EventSource {
     visible()
     planPoll(state)
   }
+  queue.isPolled = () => true
   planPoll(state)
   return {
     get pending() {

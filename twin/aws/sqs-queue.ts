@@ -47,8 +47,12 @@ export type Queue<T> = {
   sent: number
   received: number
   deleted: number
+  /** When somebody last had to do with it. */
+  touchedAt: number
   /** Told when a message becomes visible: an open long poll may take it. */
   onVisible: () => void
+  /** Whether a long poll is open. */
+  isPolled: () => boolean
 }
 
 export type Redrive<T> = {
@@ -58,7 +62,10 @@ export type Redrive<T> = {
   readonly moved: (message: number, to: number) => void
 }
 
-type QueueOptions<T> = Pick<Queue<T>, 'name' | 'url' | 'visibilityMs' | 'delayMs' | 'redrive'>
+type QueueOptions<T> = Pick<
+  Queue<T>,
+  'name' | 'url' | 'visibilityMs' | 'delayMs' | 'redrive' | 'touchedAt'
+>
 
 export const createQueue = <T>(options: QueueOptions<T>): Queue<T> => ({
   ...options,
@@ -74,6 +81,7 @@ export const createQueue = <T>(options: QueueOptions<T>): Queue<T> => ({
   received: 0,
   deleted: 0,
   onVisible: () => {},
+  isPolled: () => false,
 })
 
 export function send<T>(
@@ -84,6 +92,7 @@ export function send<T>(
   delayMs: number,
 ): Message<T> {
   queue.sent++
+  queue.touchedAt = engine.now
   const message = enter(engine, queue, {
     body,
     task,
@@ -128,6 +137,7 @@ export function receive<T>(
   most: number,
   visibilityMs: number,
 ): Lease<T>[] {
+  queue.touchedAt = engine.now
   const leases: Lease<T>[] = []
   while (leases.length < most && queue.visible > 0) {
     const message = take(queue.waiting)

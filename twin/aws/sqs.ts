@@ -72,7 +72,7 @@ export function createSqs<T>(options: SqsOptions<T>): Sqs<T> {
     readings: createReadings(engine, options.random, queues),
     wire: {
       engine,
-      find: (url) => find(queues, url),
+      find: (url) => touch(engine, find(queues, url)),
       taskOf: ({ name }, body) => (tasks.has(name) ? makeTask(name, body, engine.now) : null),
     },
   }
@@ -141,7 +141,9 @@ function create<T, K>(
   const before = kind.get(name)
   if (before) {
     const same = before.visibilityMs === visibilityMs && before.delayMs === delayMs
-    if (same && before.redrive?.target === redrive?.target) return { queue: before, changes: [] }
+    if (same && before.redrive?.target === redrive?.target) {
+      return { queue: touch(options.engine, before), changes: [] }
+    }
   }
   if (queues.has(name)) {
     const message = 'A queue already exists with the same name and a different value for attributes'
@@ -152,13 +154,19 @@ function create<T, K>(
     options.emit([{ kind: 'sqs.moved', queue: name, message, deadLetterQueue, to }])
   }
   const queue = createQueue<K>({
-    ...{ name, url, visibilityMs, delayMs },
+    ...{ name, url, visibilityMs, delayMs, touchedAt: options.engine.now },
     redrive: redrive && { ...redrive, moved },
   })
   queues.set(name, queue)
   kind.set(name, queue)
   const change: Change = { kind: 'sqs.queue-created', queue: name }
   return { queue, changes: [change] }
+}
+
+/** Whatever call it is: it keeps the queue active. */
+function touch<K>({ now }: Engine, queue: Queue<K>): Queue<K> {
+  queue.touchedAt = now
+  return queue
 }
 
 function find(queues: ReadonlyMap<string, Queue<unknown>>, url: string | undefined) {

@@ -1,7 +1,9 @@
+import type { Random } from '../../shared/random.ts'
 import type { Engine } from '../engine.ts'
 import type { AutoScaling } from './autoscaling.ts'
 import { type CloudWatch, vendedKey } from './cloudwatch.ts'
 import type { Sqs } from './sqs.ts'
+import { createActivity } from './sqs-activity.ts'
 import type { Queue } from './sqs-queue.ts'
 
 const minuteMs = 60_000
@@ -26,22 +28,27 @@ const metrics: readonly Metric[] = [
   { name: 'ApproximateAgeOfOldestMessage', kind: 'gauge', read: oldestSeconds },
 ]
 
+type Parts<T> = {
+  readonly engine: Engine
+  readonly random: Random
+  readonly sqs: Sqs<T>
+  readonly autoscaling: AutoScaling
+  readonly cloudwatch: CloudWatch
+}
+
 /** What SQS and Auto Scaling publish of a minute that is over. */
-export function startVending<T>(
-  engine: Engine,
-  sqs: Sqs<T>,
-  autoscaling: AutoScaling,
-  cloudwatch: CloudWatch,
-): void {
+export function startVending<T>(parts: Parts<T>): void {
+  const { engine, random, sqs, autoscaling, cloudwatch } = parts
+  const activity = createActivity(random)
   const series = new WeakMap<object, Series[]>()
   const publish = () => {
     const minute = Math.floor(engine.now / minuteMs) - 1
     for (const queue of sqs.tasks.values()) {
       const known = series.get(queue) ?? seriesOf(queue)
       series.set(queue, known)
-      for (const { key, value } of readAll(queue, known, engine.now)) {
-        cloudwatch.vended.add(key, minute, value)
-      }
+      const values = readAll(queue, known, engine.now)
+      if (!activity.isPublished(queue, engine.now)) continue
+      for (const { key, value } of values) cloudwatch.vended.add(key, minute, value)
     }
     for (const group of autoscaling.groups.values()) {
       if (!group.publishes) continue

@@ -85,6 +85,7 @@ export function createWorkers(
   const parts = { engine, queue, random, events }
   const state: State = { ...parts, workers: new Map(), pollers: [], running: 0 }
   queue.onVisible = () => answerPoll(state)
+  queue.isPolled = () => state.pollers.some(isPolling)
   return {
     start(instance, slots, prefetch) {
       const held = {
@@ -187,13 +188,15 @@ function answerPoll(state: State): void {
     const worker = pollers[index]
     const last = pollers.pop()
     if (last && last !== worker) pollers[index] = last
-    // Entries may be left of polls that have ended: of the dead, of the quiet, of the resumed.
-    if (!worker?.alive || !worker.polling) continue
+    if (!worker || !isPolling(worker)) continue
     worker.polling = false
     land(state, worker)
     return
   }
 }
+
+/** Entries may be left of polls that have ended: of the dead, of the quiet, of the resumed. */
+const isPolling = ({ alive, polling }: Worker) => alive && polling
 
 /** An open poll brings what is visible; a worker that quietens opens no other after it. */
 function land(state: State, worker: Worker): void {
