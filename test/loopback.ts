@@ -25,7 +25,7 @@ export type Fault = {
   readonly how: Refusal | 'silence' | 'lost-answer'
 }
 
-/** A server on the loopback interface that speaks the wire protocols of the five SDK clients. */
+/** A server on the loopback interface that speaks the wire protocols of the six SDK clients. */
 export type Stub = {
   readonly url: string
   readonly cloud: Cloud

@@ -13,7 +13,7 @@ import { queueName, readSeries, type Wanted } from '../../shared/series.ts'
 import { shardOf } from '../../shared/shards.ts'
 import { ageOfOldest } from '../../shared/sizing/rates.ts'
 import { type QueueMemory, readMemory } from '../../shared/state.ts'
-import { asksHandedBack, asksOf, spanOf } from './decide.ts'
+import { type Asks, asksHandedBack, asksOf, spanOf } from './decide.ts'
 import type { Facts, Minutes, Swept, Watched } from './facts.ts'
 import { recalled } from './observe.ts'
 
@@ -33,12 +33,18 @@ export type Gathering = {
   readonly metricsRead: number
 }
 
+type Look = {
+  readonly tick: Tick
+  readonly remembered: Readonly<Record<string, Watched>>
+  readonly now: number
+  /** What is to be asked of CloudWatch; only where it may matter, unless told otherwise. */
+  readonly asks?: (facts: Facts, before: Watched, now: number) => Asks
+}
+
 export async function gather(
   deps: Reader,
   fleet: Fleet,
-  tick: Tick,
-  remembered: Readonly<Record<string, Watched>>,
-  now: number,
+  { tick, remembered, now, asks = asksOf }: Look,
 ): Promise<Gathering> {
   const [groups, sweeps] = await Promise.all([
     describeGroups(deps, fleet),
@@ -63,7 +69,7 @@ export async function gather(
     }
     return { facts, before: recalled(remembered[queue.name] ?? null, now) }
   })
-  const asked = await readMetrics(deps, first, now)
+  const asked = await readMetrics(deps, first, asks, now)
   return {
     gathered: await addHandedBack(deps, asked.seen, now),
     failures: [
@@ -144,9 +150,14 @@ const metrics = {
 } as const
 
 /** Ages and rates of those that ask, 500 metrics a call. */
-async function readMetrics(deps: Reader, seen: readonly Gathered[], now: number) {
+async function readMetrics(
+  deps: Reader,
+  seen: readonly Gathered[],
+  asksOfOne: NonNullable<Look['asks']>,
+  now: number,
+) {
   const asked = seen.flatMap(({ facts, before }): Asked[] => {
-    const asks = asksOf(facts, before, now)
+    const asks = asksOfOne(facts, before, now)
     const { queue } = facts
     const rates = ['received', 'deleted'] as const
     return [

@@ -29,7 +29,7 @@ import { tell } from './tell.ts'
 export const alerts = (fleet: Fleet) => async (tick: Tick, deps: AlertsDeps) => {
   const now = Math.floor(deps.clock.now() / 1_000)
   const notes = await readNotes(deps, tick)
-  const seen = await gather(deps, fleet, tick, notes.queues, now)
+  const seen = await gather(deps, fleet, { tick, remembered: notes.queues, now })
   logFailures(deps.log, seen.failures)
   const decided = await decideAll(seen.gathered, now)
   const acted = await act(deps, fleet, { tick, now, notes }, decided.decisions)

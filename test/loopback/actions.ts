@@ -17,6 +17,7 @@ import {
   PutItemCommand,
   QueryCommand,
 } from '@aws-sdk/client-dynamodb'
+import { PublishCommand } from '@aws-sdk/client-sns'
 import {
   GetQueueAttributesCommand,
   SendMessageBatchCommand,
@@ -149,6 +150,8 @@ const attributeNames = [
   'ApproximateNumberOfMessages',
   'ApproximateNumberOfMessagesNotVisible',
   'ApproximateNumberOfMessagesDelayed',
+  'VisibilityTimeout',
+  'RedrivePolicy',
 ] as const
 const attributesSchema = z.strictObject({
   QueueUrl: queueUrl,
@@ -203,6 +206,10 @@ const outlookKey = z.strictObject({
   pk: z.strictObject({ S: text.check(z.startsWith('outlook#')) }),
 })
 
+const alertsKey = z.strictObject({
+  pk: z.strictObject({ S: text.check(z.regex(/^alerts#\d+\/\d+$/)) }),
+})
+
 const dynamodb: Readonly<Record<string, Action>> = {
   GetItem: passed(
     'dynamodb',
@@ -226,6 +233,8 @@ const dynamodb: Readonly<Record<string, Action>> = {
           z.strictObject({ Keys: z.array(item), ConsistentRead: consistent }),
           // An outlook of a moment ago is as good.
           z.strictObject({ Keys: z.array(outlookKey) }),
+          // So are the alerts of another shard, of its last minute.
+          z.strictObject({ Keys: z.array(alertsKey), ProjectionExpression: z.literal('alerts') }),
         ]),
       ),
     }),
@@ -316,11 +325,34 @@ const getMetricData = passed(
   (input) => new GetMetricDataCommand(input),
 )
 
+const publish = passed(
+  'sns',
+  z.pipe(
+    z.strictObject({
+      ...{ TopicArn: text, Subject: text, Message: text },
+      MessageAttributes: z.array(
+        z.strictObject({
+          Name: text,
+          Value: z.strictObject({ DataType: z.literal('String'), StringValue: text }),
+        }),
+      ),
+    }),
+    z.transform(({ MessageAttributes, ...input }) => ({
+      ...input,
+      MessageAttributes: Object.fromEntries(
+        MessageAttributes.map(({ Name, Value }) => [Name, Value]),
+      ),
+    })),
+  ),
+  (input) => new PublishCommand(input),
+)
+
 /** Everything that can be asked for, by service. Whatever else is, is refused. */
 export const actions: Readonly<Record<Service, Readonly<Record<string, Action>>>> = {
   autoscaling,
   sqs,
   dynamodb,
+  sns: { Publish: publish },
   ssm,
   monitoring: { GetMetricData: getMetricData, PutMetricData: putMetricData },
 }

@@ -12,6 +12,7 @@ import { createAutoScaling } from '../../twin/aws/autoscaling.ts'
 import { createCloudWatch } from '../../twin/aws/cloudwatch.ts'
 import { createDynamoDb } from '../../twin/aws/dynamodb.ts'
 import type { Change } from '../../twin/aws/service.ts'
+import { createSns } from '../../twin/aws/sns.ts'
 import { createSqs } from '../../twin/aws/sqs.ts'
 import { createSsm } from '../../twin/aws/ssm.ts'
 import { createEngine } from '../../twin/engine.ts'
@@ -30,6 +31,7 @@ export const region = 'us-east-1'
 export const drainName = 'wire-drain'
 export const timerQueue = 'wire-timer'
 export const fastQueue = 'wire-fast'
+export const alertsTopic = `arn:aws:sns:${region}:${account}:wire-alerts`
 
 /** One value of a PutMetricData call. */
 export type Value = {
@@ -56,7 +58,8 @@ export function createCloud(table: string) {
   const ssm = createSsm({ engine, random: random(1, 'ssm'), account, emit })
   const cloudwatch = createCloudWatch()
   const dynamodb = createDynamoDb([{ name: table, indexes: { active: 'active' } }])
-  const services = { sqs, autoscaling, ssm, dynamodb, monitoring: cloudwatch }
+  const sns = createSns([alertsTopic])
+  const services = { sqs, autoscaling, sns, ssm, dynamodb, monitoring: cloudwatch }
   const cloud = {
     /** What happened, in order: by calls, by time and by a test's own hand. */
     changes: changes as readonly Change[],
@@ -68,6 +71,8 @@ export function createCloud(table: string) {
     garbled: new Map<string, (attributes: Map<string, string>) => void>(),
     autoscaling,
     ssm,
+    /** What people were told. */
+    told: sns.published,
     /** What drain is told. */
     notices: sqs.createTextQueue({ QueueName: drainName }),
     /** What AWS's services publish, which here a test does. */

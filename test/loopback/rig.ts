@@ -3,12 +3,14 @@ import { Socket } from 'node:net'
 import { backlog } from '../../functions/backlog/handler.ts'
 import type { Report } from '../../functions/backlog/record.ts'
 import {
+  type AlertsDeps,
   type BacklogDeps,
   type Deps,
   type DrainDeps,
   makeAutoScaling,
   makeCloudWatch,
   makeDynamoDb,
+  makeSns,
   makeSqs,
   makeSsm,
   newRunId,
@@ -16,7 +18,7 @@ import {
 } from '../../shared/aws.ts'
 import type { Fleet } from '../../shared/queue-config.ts'
 import { type Stub, startStub } from '../loopback.ts'
-import { addGroup, addMessages, drainName, fastQueue, timerQueue } from './cloud.ts'
+import { addGroup, addMessages, alertsTopic, drainName, fastQueue, timerQueue } from './cloud.ts'
 
 /** A line that a run logged. */
 export type Line = { readonly level: keyof Deps['log']; readonly fields: Record<string, unknown> }
@@ -25,7 +27,7 @@ export type Line = { readonly level: keyof Deps['log']; readonly fields: Record<
 export type Rig = {
   readonly stub: Stub
   /** What all runs share; each has an id of its own, as in Lambda. */
-  readonly deps: Omit<DrainDeps & BacklogDeps, 'runId'>
+  readonly deps: Omit<DrainDeps & BacklogDeps & AlertsDeps, 'runId'>
   readonly logged: readonly Line[]
   readonly close: () => Promise<void>
 }
@@ -54,7 +56,7 @@ export async function makeRig(depths: Readonly<Record<string, number>>): Promise
     ...clients,
     clock: systemClock,
     drainName,
-    ...{ timerQueue, fastQueue },
+    ...{ timerQueue, fastQueue, alertsTopic },
     stateTable: table,
     log: { info: collect('info'), warn: collect('warn'), error: collect('error') },
     signal: AbortSignal.timeout(deadlineMilliseconds),
@@ -76,13 +78,14 @@ function connect(url: string) {
     const autoscaling = makeAutoScaling()
     const cloudwatch = makeCloudWatch()
     const dynamodb = makeDynamoDb()
+    const sns = makeSns()
     const ssm = makeSsm()
-    const all = [sqs, autoscaling, cloudwatch, dynamodb, ssm]
+    const all = [sqs, autoscaling, cloudwatch, dynamodb, sns, ssm]
     for (const { config } of all) await config.serviceConfiguredEndpoint?.()
     const destroy = () => {
       for (const client of all) client.destroy()
     }
-    return { clients: { sqs, autoscaling, cloudwatch, dynamodb, ssm }, destroy }
+    return { clients: { sqs, autoscaling, cloudwatch, dynamodb, sns, ssm }, destroy }
   })
   turn = connected
   return connected

@@ -66,6 +66,7 @@ const services = {
     namespace: 'http://autoscaling.amazonaws.com/doc/2011-01-01/',
     json: null,
   },
+  sns: { target: null, namespace: 'http://sns.amazonaws.com/doc/2010-03-31/', json: null },
 } as const
 export type Service = keyof typeof services
 
@@ -83,7 +84,8 @@ export function decode(headers: IncomingHttpHeaders, bytes: Buffer): Call {
   const queryMode = headers['x-amzn-query-mode'] === 'true'
   if (services[signedFor].target === null) {
     const { Action = '', Version, ...input } = unflatten(text)
-    if (Version !== '2011-01-01') throw new Refusal('NoSuchVersion', `No version ${Version}`)
+    const isRight = services[signedFor].namespace.includes(`/${Version}/`)
+    if (!isRight) throw new Refusal('NoSuchVersion', `No version ${Version}`)
     return { service: signedFor, action: String(Action), input, queryMode }
   }
   const [target, action = ''] = String(headers['x-amz-target']).split('.')
@@ -99,8 +101,8 @@ export function decode(headers: IncomingHttpHeaders, bytes: Buffer): Call {
 
 export function encode({ service, action }: Call, answer: object): Answer {
   const { $metadata: _, ...output } = { $metadata: null, ...answer }
-  if (service !== 'autoscaling') return json(200, output)
-  const xmlns = services.autoscaling.namespace
+  if (services[service].target !== null) return json(200, output)
+  const xmlns = services[service].namespace
   const metadata = `<ResponseMetadata><RequestId>${requestId}</RequestId></ResponseMetadata>`
   const result = `<${action}Result>${toXml(output)}</${action}Result>`
   return xml(200, `<${action}Response xmlns="${xmlns}">${result}${metadata}</${action}Response>`)
@@ -111,7 +113,7 @@ export function encodeRefusal(call: Call | null, refusal: Refusal): Answer {
   const { code, message, status, queryCode, members } = refusal
   const fault = status < 500 ? 'Sender' : 'Receiver'
   const namespace = call ? services[call.service].namespace : 'com.amazon.coral.service'
-  if (call?.service === 'autoscaling') {
+  if (call && services[call.service].target === null) {
     const error = toXml({ Error: { Type: fault, Code: queryCode, Message: message } })
     const id = `<RequestId>${requestId}</RequestId>`
     return xml(status, `<ErrorResponse xmlns="${namespace}">${error}${id}</ErrorResponse>`)
@@ -167,10 +169,11 @@ function unflatten(text: string): Record<string, unknown> {
 
 function withLists(node: Tree | string): unknown {
   if (typeof node === 'string') return node
-  const { member } = node
-  if (typeof member === 'object') {
-    const numbers = Object.keys(member).sort((a, b) => Number(a) - Number(b))
-    return numbers.map((number) => withLists(member[number] ?? ''))
+  // Lists have members, and maps entries.
+  const parts = node['member'] ?? node['entry']
+  if (typeof parts === 'object') {
+    const numbers = Object.keys(parts).sort((a, b) => Number(a) - Number(b))
+    return numbers.map((number) => withLists(parts[number] ?? ''))
   }
   return Object.fromEntries(Object.entries(node).map(([key, child]) => [key, withLists(child)]))
 }

@@ -1,0 +1,261 @@
+import {
+  CreateAutoScalingGroupCommand,
+  CreateLaunchConfigurationCommand,
+} from '@aws-sdk/client-auto-scaling'
+import { PutMetricDataCommand } from '@aws-sdk/client-cloudwatch'
+import { CreateTableCommand } from '@aws-sdk/client-dynamodb'
+import { CreateTopicCommand, SubscribeCommand } from '@aws-sdk/client-sns'
+import {
+  CreateQueueCommand,
+  ReceiveMessageCommand,
+  SendMessageBatchCommand,
+} from '@aws-sdk/client-sqs'
+import { afterAll, describe, expect, it } from 'vitest'
+import { alerts } from '../functions/alerts/handler.ts'
+import { readNotes } from '../functions/alerts/notebook.ts'
+import { readTold } from '../functions/alerts/told.ts'
+import {
+  type AlertsDeps,
+  makeAutoScaling,
+  makeCloudWatch,
+  makeDynamoDb,
+  makeSns,
+  makeSqs,
+  newRunId,
+} from '../shared/aws.ts'
+import { sqsKey } from '../twin/aws/vending.ts'
+import { fleetOf } from './fixtures.ts'
+import { makeRig, type Rig } from './loopback/rig.ts'
+import { Refusal } from './loopback/wire.ts'
+import { describeWithMoto } from './moto.ts'
+
+/** A minute of alerts through the real SDK clients: calls, failures, and an AWS of others. */
+
+const tick = { shard: 0, of: 1 }
+const minute = 60_000
+
+// Every message is one too many, at once.
+const strict = { depth: { threshold: 0, for: '0s', recoverFor: '0s' } }
+const fleet = (names: readonly string[], settings: object = {}) =>
+  fleetOf({
+    defaults: { taskTime: '20s', scaling: { mode: 'observe' }, alerts: strict },
+    defaultQueues: [...names],
+    ...settings,
+  })
+
+const rigs: Rig[] = []
+afterAll(() => Promise.all(rigs.map(({ close }) => close())))
+
+async function rigOf(depths: Readonly<Record<string, number>>): Promise<Rig> {
+  const rig = await makeRig(depths)
+  rigs.push(rig)
+  return rig
+}
+
+/** One run, so many minutes from now. */
+async function run(rig: Rig, names: readonly string[], minutes = 0, settings: object = {}) {
+  const clock = { now: () => Date.now() + minutes * minute }
+  const deps = { ...rig.deps, runId: newRunId(), clock }
+  try {
+    return { report: await alerts(fleet(names, settings))(tick, deps), error: null }
+  } catch (error) {
+    if (error instanceof Error) return { report: null, error }
+    throw error
+  }
+}
+
+const subjects = ({ stub }: Rig) => stub.cloud.told.map(({ subject }) => subject)
+
+describe('alerts over the wire', () => {
+  it('looks at 70 queues with one call for all ages and rates', async () => {
+    const names = Array.from({ length: 70 }, (_, index) => `queue-${index}`)
+    const rig = await rigOf(Object.fromEntries(names.map((name) => [name, 1])))
+    const { error } = await run(rig, names)
+    expect(error).toBeNull()
+    expect(Object.fromEntries(rig.stub.calls)).toEqual({
+      // The forecast's outlooks; the other shards are none.
+      BatchGetItem: 1,
+      DescribeAutoScalingGroups: 1,
+      GetQueueAttributes: 70,
+      GetMetricData: 1,
+      // Its own notes, the sweep's memory, and what was told.
+      GetItem: 3,
+      PutItem: 3,
+      Publish: 1,
+      PutMetricData: 1,
+    })
+  })
+
+  it('tells the topic once when it begins and once when it is over', async () => {
+    const rig = await rigOf({ a: 3, b: 0 })
+    for (const minutes of [0, 1, 2]) await run(rig, ['a', 'b'], minutes)
+    expect(subjects(rig)).toEqual(['[test] critical: a: falls behind its promise'])
+    const { message, attributes } = rig.stub.cloud.told[0] ?? {}
+    expect(attributes).toEqual({ severity: 'critical', kind: 'trigger' })
+    expect(message).toContain('Impact: a: 3 wait')
+    // Another second of life for what waited: the queue is empty.
+    rig.stub.cloud.garbled.set('a', (all) => all.set('ApproximateNumberOfMessages', '0'))
+    for (const minutes of [3, 4]) await run(rig, ['a', 'b'], minutes)
+    expect(subjects(rig)).toEqual([
+      '[test] critical: a: falls behind its promise',
+      '[test] over: a: falls behind its promise',
+    ])
+  })
+
+  it('two runs at once tell it once', async () => {
+    const rig = await rigOf({ a: 3 })
+    rig.stub.gather('GetItem', 2)
+    const both = await Promise.all([run(rig, ['a']), run(rig, ['a'])])
+    expect(both.map(({ report }) => report?.superseded).sort()).toEqual([false, true])
+    expect(rig.stub.cloud.told).toHaveLength(1)
+  })
+
+  it('a topic that does not answer is told by the next run', async () => {
+    const rig = await rigOf({ a: 3 })
+    const how = new Refusal('InternalErrorException', 'Try again', 500)
+    rig.stub.fail({ action: 'Publish', times: 4, how })
+    const first = await run(rig, ['a'])
+    expect(first.error).toBeNull()
+    expect(rig.stub.cloud.told).toEqual([])
+    expect((await readTold(rig.deps)).due).toMatchObject([{ channels: ['sns'], tries: 1 }])
+    await run(rig, ['a'], 1)
+    expect(subjects(rig)).toEqual(['[test] critical: a: falls behind its promise'])
+    expect((await readTold(rig.deps)).due).toEqual([])
+  })
+
+  it('a run that dies before it sends leaves the page to the next one', async () => {
+    const rig = await rigOf({ a: 3 })
+    rig.stub.fail({ action: 'Publish', times: 1, how: 'silence' })
+    const dying = { ...rig.deps, runId: newRunId(), signal: AbortSignal.timeout(1_000) }
+    const [ended] = await Promise.allSettled([alerts(fleet(['a']))(tick, dying)])
+    expect(ended.status).toBe('rejected')
+    expect((await readTold(rig.deps)).due).toMatchObject([{ tries: 1 }])
+    expect(rig.stub.cloud.told).toEqual([])
+    // Within its time it may still be sending; a minute later it is dead.
+    await run(rig, ['a'])
+    expect(rig.stub.cloud.told).toEqual([])
+    await run(rig, ['a'], 1)
+    expect(subjects(rig)).toEqual(['[test] critical: a: falls behind its promise'])
+  })
+
+  it('one queue that may not be read is named, the others are watched', async () => {
+    const rig = await rigOf({ a: 3, b: 3 })
+    const how = new Refusal('AccessDenied', 'No', 403)
+    rig.stub.fail({ action: 'GetQueueAttributes', of: 'a', how })
+    const { error } = await run(rig, ['a', 'b'])
+    expect(error?.message).toBe('alerts: 1 of 2 queues failed: a: look: AccessDenied: No')
+    expect(subjects(rig)).toEqual(['[test] critical: b: falls behind its promise'])
+    expect(Object.keys((await readNotes(rig.deps, tick)).queues)).toEqual(['a', 'b'])
+  })
+
+  it('a CloudWatch that is throttled costs its rules, and no other', async () => {
+    const rig = await rigOf({ a: 3 })
+    const how = new Refusal('ThrottlingException', 'Rate exceeded')
+    rig.stub.fail({ action: 'GetMetricData', how })
+    const { error } = await run(rig, ['a'])
+    expect(error?.message).toContain('a: read metrics: ThrottlingException: Rate exceeded')
+    expect(subjects(rig)).toEqual(['[test] critical: a: falls behind its promise'])
+  })
+
+  it('an age that CloudWatch has published is judged by its own minute', async () => {
+    const rig = await rigOf({ a: 1 })
+    const end = Math.floor(Date.now() / minute)
+    const key = sqsKey('ApproximateAgeOfOldestMessage', 'a')
+    rig.stub.cloud.vended.addPast(key, end - 10, new Float64Array(8).fill(5_000))
+    const { report } = await run(rig, ['a'], 0, {
+      defaults: { taskTime: '20s', alerts: { off: ['depth'] } },
+    })
+    expect(report?.firing).toMatchObject([{ queue: 'a', rule: 'oldest-age', value: 5_000 }])
+  })
+})
+
+describeWithMoto('alerts on an AWS that nobody here wrote', (moto) => {
+  it('finds the dead-letter queue and the ages, and tells whoever subscribes', async () => {
+    process.env['AWS_ENDPOINT_URL'] = moto.endpoint
+    const clients = {
+      sqs: makeSqs(),
+      autoscaling: makeAutoScaling(),
+      cloudwatch: makeCloudWatch(),
+      dynamodb: makeDynamoDb(),
+      sns: makeSns(),
+    }
+    for (const client of Object.values(clients)) {
+      Object.assign(client.config, { disableRequestCompression: async () => true })
+      await client.config.serviceConfiguredEndpoint?.()
+    }
+    const { sqs, autoscaling, cloudwatch, dynamodb, sns } = clients
+    await dynamodb.send(
+      new CreateTableCommand({
+        ...{ TableName: 'state', BillingMode: 'PAY_PER_REQUEST' },
+        AttributeDefinitions: [{ AttributeName: 'pk', AttributeType: 'S' }],
+        KeySchema: [{ AttributeName: 'pk', KeyType: 'HASH' }],
+      }),
+    )
+    const LaunchConfigurationName = 'workers'
+    await autoscaling.send(
+      new CreateLaunchConfigurationCommand({
+        ...{ LaunchConfigurationName, ImageId: 'ami-12345678', InstanceType: 't3.micro' },
+      }),
+    )
+    await autoscaling.send(
+      new CreateAutoScalingGroupCommand({
+        ...{ AutoScalingGroupName: 'invoice-workers', LaunchConfigurationName },
+        ...{ MinSize: 0, MaxSize: 5, DesiredCapacity: 1, AvailabilityZones: ['us-east-1a'] },
+        Tags: [{ Key: 'celery:queue', Value: 'invoice', PropagateAtLaunch: true }],
+      }),
+    )
+    const arn = (name: string) => `arn:aws:sqs:us-east-1:123456789012:${name}`
+    const make = async (QueueName: string, Attributes: Record<string, string> = {}) =>
+      (await sqs.send(new CreateQueueCommand({ QueueName, Attributes }))).QueueUrl
+    const dead = await make('invoice-dead')
+    const RedrivePolicy = JSON.stringify({
+      deadLetterTargetArn: arn('invoice-dead'),
+      maxReceiveCount: 3,
+    })
+    const waiting = await make('invoice', { RedrivePolicy })
+    const inbox = await make('inbox')
+    const Entries = [1, 2].map((id) => ({ Id: `${id}`, MessageBody: 'task' }))
+    for (const QueueUrl of [dead, waiting]) {
+      await sqs.send(new SendMessageBatchCommand({ QueueUrl, Entries }))
+    }
+    const { TopicArn } = await sns.send(new CreateTopicCommand({ Name: 'alerts' }))
+    await sns.send(new SubscribeCommand({ TopicArn, Protocol: 'sqs', Endpoint: arn('inbox') }))
+    // An old message, as only SQS may say; moto takes it from anybody.
+    const from = Math.floor(Date.now() / minute) * minute - 6 * minute
+    await cloudwatch.send(
+      new PutMetricDataCommand({
+        Namespace: 'AWS/SQS',
+        MetricData: [0, 1, 2].map((step) => ({
+          ...{ MetricName: 'ApproximateAgeOfOldestMessage', Value: 9_000 },
+          Timestamp: new Date(from + step * minute),
+          Dimensions: [{ Name: 'QueueName', Value: 'invoice' }],
+        })),
+      }),
+    )
+    const quiet = { info: () => {}, warn: () => {}, error: () => {} }
+    const deps: Omit<AlertsDeps, 'runId'> = {
+      ...clients,
+      ...{ stateTable: 'state', drainName: 'drain', log: quiet, alertsTopic: TopicArn ?? '' },
+      clock: { now: () => Date.now() },
+      signal: AbortSignal.timeout(60_000),
+    }
+    const own = fleetOf({
+      queues: { invoice: { alerts: { 'dead-letter': { for: '0s' } } } },
+    })
+    const report = await alerts(own)(tick, { ...deps, runId: newRunId() })
+    expect(report.firing.map(({ rule, value }) => [rule, value])).toEqual([
+      ['oldest-age', 9_000],
+      ['dead-letter', 2],
+    ])
+    const again = await alerts(own)(tick, { ...deps, runId: newRunId() })
+    expect(again.pages).toEqual([])
+    const { Messages = [] } = await sqs.send(
+      new ReceiveMessageCommand({ QueueUrl: inbox, MaxNumberOfMessages: 10 }),
+    )
+    const told = Messages.map(({ Body = '{}' }) => JSON.parse(Body))
+    expect(told.map(({ Subject }) => Subject).sort()).toEqual([
+      '[test] critical: invoice: falls behind its promise',
+      '[test] warning: invoice: messages were given up',
+    ])
+  })
+})
