@@ -15,6 +15,11 @@ export type Engine = {
   runUntil(time: number, isInterrupted?: () => boolean): boolean
 }
 
+/** From a moment of virtual time until another, which is no part of it. */
+export type Span = { readonly at: number; readonly until: number }
+
+export const isWithin = ({ at, until }: Span, time: number) => time >= at && time < until
+
 export function createEngine(startAt: number): Engine {
   const heap: Heap = { times: [], orders: [], runs: [] }
   let now = startAt

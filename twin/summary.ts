@@ -1,5 +1,6 @@
 import { type InstanceLedger, paidFor } from './world/instances.ts'
-import type { Tally } from './world/tally.ts'
+import { isCounted, type Tally } from './world/tally.ts'
+import type { Task } from './world/task.ts'
 import type { World } from './world/world.ts'
 
 /** A run in numbers: seconds, hours, and shares from 0 to 1. */
@@ -112,22 +113,23 @@ export function soFar({ twin, tallies, instances }: World) {
 }
 
 /** Tasks that have not started and whose promise has passed. */
-function overdue({ messages, promiseMs, countedFrom }: Tally, now: number): number {
-  let count = 0
-  for (const { task } of messages.values()) {
-    if (task.enqueuedAt < countedFrom) continue
-    if (task.firstStartAt === null && now - task.enqueuedAt > promiseMs) count++
-  }
-  return count
+function overdue(tally: Tally, now: number): number {
+  const { messages, buried, promiseMs, countedFrom } = tally
+  const isOverdue = (task: Task) =>
+    task.firstStartAt === null && now - task.enqueuedAt > promiseMs && isCounted(task, countedFrom)
+  return count(messages, isOverdue) + count(buried, isOverdue)
 }
 
-/** Tasks enqueued, less those completed, less those that SQS still has. */
-export function lost({ messages, tasks, completedTasks, countedFrom }: Tally): number {
-  let kept = 0
-  for (const { task } of messages.values()) {
-    if (task.completedAt === null && task.enqueuedAt >= countedFrom) kept++
-  }
-  return tasks - completedTasks - kept
+function count(messages: Tally['messages'], fits: (task: Task) => boolean): number {
+  let sum = 0
+  for (const { task } of messages.values()) if (fits(task)) sum++
+  return sum
+}
+
+/** Tasks enqueued, less those completed, less those that SQS still has, wherever. */
+export function lost({ messages, buried, tasks, completedTasks, countedFrom }: Tally): number {
+  const isKept = (task: Task) => task.completedAt === null && isCounted(task, countedFrom)
+  return tasks - completedTasks - count(messages, isKept) - count(buried, isKept)
 }
 
 function paidMs(ledger: InstanceLedger | undefined, now: number): number {

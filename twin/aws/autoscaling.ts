@@ -21,6 +21,7 @@ import {
   SetInstanceProtectionCommand,
   TerminateInstanceInAutoScalingGroupCommand,
 } from '@aws-sdk/client-auto-scaling'
+import type { Span } from '../engine.ts'
 import { describe, describeInstances } from './autoscaling-describe.ts'
 import {
   addHook,
@@ -46,6 +47,10 @@ import { evaluate, minutesNeeded, warmupSecondsDefault } from './target-tracking
 export type AutoScaling = Service & {
   /** The groups, for the world and for whoever judges; functions see DescribeAutoScalingGroups. */
   readonly groups: ReadonlyMap<string, Group>
+  /** When EC2 has no instance to give, for the world to say: launches do not come. */
+  readonly shortages: Span[]
+  /** What is missing of a group is tried again, as Auto Scaling does from time to time. */
+  retry(group: string): Change[]
   /** The instance runs and passes its health check. */
   enterService(now: number, group: string, instance: string): void
   /**
@@ -59,7 +64,7 @@ export type AutoScaling = Service & {
   evaluatePolicies(now: number, cloudwatch: CloudWatch): Change[]
 }
 
-type Options = Context & { readonly account: string; readonly region: string }
+type Options = Omit<Context, 'shortages'> & { readonly account: string; readonly region: string }
 type State = {
   readonly account: string
   readonly region: string
@@ -67,11 +72,18 @@ type State = {
   readonly groups: Map<string, Group>
 }
 
-export function createAutoScaling({ account, region, ...context }: Options): AutoScaling {
+export function createAutoScaling({ account, region, ...options }: Options): AutoScaling {
+  const shortages: Span[] = []
+  const context = { ...options, shortages }
   const state: State = { account, region, context, groups: new Map() }
   const instanceOf = (group: string, id: string) => state.groups.get(group)?.instances.get(id)
   return {
     groups: state.groups,
+    shortages,
+    retry(name) {
+      const group = state.groups.get(name)
+      return group ? settle(context, group) : []
+    },
     apply: (_now, command) => apply(state, command),
     enterService(_now, group, id) {
       const instance = instanceOf(group, id)

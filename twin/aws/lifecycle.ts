@@ -1,5 +1,5 @@
 import type { Random } from '../../shared/random.ts'
-import type { Engine } from '../engine.ts'
+import { type Engine, isWithin, type Span } from '../engine.ts'
 import {
   type Action,
   type ActionResult,
@@ -19,6 +19,8 @@ export type Context = {
   readonly engine: Engine
   readonly random: Random
   readonly emit: (changes: readonly Change[]) => void
+  /** When EC2 has no instance to give. */
+  readonly shortages: readonly Span[]
 }
 
 type HookEnded = Extract<Change, { kind: 'autoscaling.hook-ended' }>
@@ -48,6 +50,8 @@ export function settle(context: Context, group: Group): Change[] {
     if (!victim) break
     changes.push(...terminate(context, group, victim, 'scale-in'))
   }
+  // The capacity asked for stays, and what is missing is launched by a later try.
+  if (context.shortages.some((span) => isWithin(span, context.engine.now))) return changes
   while (liveInstances(group).length < group.desired) changes.push(...launch(context, group))
   return changes
 }

@@ -1,8 +1,12 @@
+import { isWithin, type Span } from '../engine.ts'
+
 /** What AWS services publish of themselves each minute, as CloudWatch keeps it. */
 
 export type Vended = {
   /** One value of the whole minute; no number: the service published nothing. */
   add(metric: string, minute: number, value: number): void
+  /** Of the minutes that begin in that time nothing of that namespace comes to CloudWatch. */
+  lose(namespace: string, span: Span): void
   /** The values of some minutes before anything else is added, oldest first. */
   addPast(metric: string, firstMinute: number, values: ArrayLike<number>): void
   /** Those of the steps in the span that were published by then. */
@@ -35,6 +39,12 @@ type Minutes = { first: number; readonly values: number[] }
 
 export function createVended(): Vended {
   const series = new Map<string, Minutes>()
+  const losses: { readonly namespace: string; readonly span: Span }[] = []
+  const isLost = (metric: string, minute: number) =>
+    losses.some(
+      ({ namespace, span }) =>
+        metric.startsWith(`${namespace}|`) && isWithin(span, minute * minuteMs),
+    )
   const of = (metric: string, minute: number) => {
     const found = series.get(metric) ?? { first: minute, values: [] }
     series.set(metric, found)
@@ -42,10 +52,14 @@ export function createVended(): Vended {
   }
   return {
     add(metric, minute, value) {
+      if (isLost(metric, minute)) return
       const { first, values } = of(metric, minute)
       // What was left out, when nobody published it, has no values.
       while (first + values.length < minute) values.push(Number.NaN)
       values.push(value)
+    },
+    lose(namespace, span) {
+      losses.push({ namespace, span })
     },
     addPast(metric, firstMinute, past) {
       const { values } = of(metric, firstMinute)

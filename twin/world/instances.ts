@@ -1,6 +1,7 @@
 import { type Random, random } from '../../shared/random.ts'
 import { spotNoticeSeconds } from '../../shared/timing.ts'
 import type { Change } from '../aws/service.ts'
+import type { Span } from '../engine.ts'
 import type { Twin } from '../twin.ts'
 import type { Boxes } from './boxes.ts'
 import type { Bus } from './bus.ts'
@@ -22,6 +23,8 @@ export type SpotMarket = {
   readonly reclaimsPerDay: number
   /** Moments at which a zone is short: that share of its instances gets notice within a minute. */
   readonly storms: readonly { readonly at: number; readonly zone: string; readonly share: number }[]
+  /** When there is no capacity, in no zone: launches do not come. */
+  readonly shortages?: readonly Span[]
 }
 
 /** What instances cost and suffered, by group. */

@@ -21,8 +21,9 @@ export type Tally = WorkerEvents & {
   forcedRuns: number
   runTwice: number
   peakDepth: number
-  /** The queue's remaining messages; set by watch. */
+  /** The queue's remaining messages, and those of its dead-letter queue; set by watch. */
   messages: Queue<Task>['messages']
+  buried: Queue<Task>['messages']
   enqueued(task: Task): Task
   /** Looks at the queue's depth from now on; tells `onDepth` that it has grown. */
   watch(queue: Queue<Task>, onDepth: () => void): void
@@ -30,8 +31,12 @@ export type Tally = WorkerEvents & {
 
 type Options = Pick<Tally, 'promiseMs' | 'slots' | 'countedFrom'>
 
+/** Poison is nobody's work: it is not waited for, and it never ends. */
+export const isCounted = ({ enqueuedAt, crashes }: Task, countedFrom: number) =>
+  enqueuedAt >= countedFrom && !crashes
+
 export function createTally({ promiseMs, slots, countedFrom }: Options): Tally {
-  const counts = (task: Task) => task.enqueuedAt >= countedFrom
+  const counts = (task: Task) => isCounted(task, countedFrom)
   const tally: Tally = {
     ...{ promiseMs, slots, countedFrom },
     waits: [],
@@ -45,6 +50,7 @@ export function createTally({ promiseMs, slots, countedFrom }: Options): Tally {
     runTwice: 0,
     peakDepth: 0,
     messages: new Map(),
+    buried: new Map(),
     enqueued(task) {
       if (counts(task)) tally.tasks++
       return task
@@ -75,6 +81,7 @@ export function createTally({ promiseMs, slots, countedFrom }: Options): Tally {
     watch(queue, onDepth) {
       const poll = queue.onVisible
       tally.messages = queue.messages
+      tally.buried = queue.redrive?.target.messages ?? tally.buried
       queue.onVisible = () => {
         poll()
         tally.peakDepth = Math.max(tally.peakDepth, queue.visible)

@@ -5,4 +5,6 @@ export type Task = {
   firstStartAt: number | null
   starts: number
   completedAt: number | null
+  /** Each run takes its worker's child with it, and ends like that. */
+  readonly crashes?: true
 }

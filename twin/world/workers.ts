@@ -2,6 +2,7 @@ import type { Random } from '../../shared/random.ts'
 import { type Lease, type Queue, receive, release, remove } from '../aws/sqs-queue.ts'
 import { add, createDeque, type Deque, take } from '../deque.ts'
 import type { Engine } from '../engine.ts'
+import { endOf, isPolled, type Spells } from './spells.ts'
 import type { Task } from './task.ts'
 
 /** A Celery worker of one instance: prefork, `acks_late`, one queue. */
@@ -64,11 +65,15 @@ const waitSeconds = 10
 // The most that kombu asks of one ReceiveMessage call, and SQS gives.
 const messagesPerPoll = 10
 
-type State = {
+type Parts = {
   readonly engine: Engine
   readonly queue: Queue<Task>
   readonly random: Random
   readonly events: WorkerEvents
+  readonly spells: Spells
+}
+
+type State = Parts & {
   readonly workers: Map<string, Worker>
   /** Those whose long poll is open. */
   readonly pollers: Worker[]
@@ -76,16 +81,12 @@ type State = {
 }
 
 /** All workers of one queue. */
-export function createWorkers(
-  engine: Engine,
-  queue: Queue<Task>,
-  random: Random,
-  events: WorkerEvents,
-): Workers {
-  const parts = { engine, queue, random, events }
+export function createWorkers(parts: Parts): Workers {
+  const { queue, events } = parts
   const state: State = { ...parts, workers: new Map(), pollers: [], running: 0 }
   queue.onVisible = () => answerPoll(state)
   queue.isPolled = () => state.pollers.some(isPolling)
+  planSpells(state)
   return {
     start(instance, slots, prefetch) {
       const held = {
@@ -131,6 +132,20 @@ export function createWorkers(
   }
 }
 
+/** Open polls end with the first moment of a spell; with its last one all poll again. */
+function planSpells(state: State): void {
+  const { engine, spells, workers, pollers } = state
+  for (const span of [spells.hangs, spells.deaf]) {
+    if (!span) continue
+    engine.at(span.at, () => {
+      for (const worker of pollers.splice(0)) worker.polling = false
+    })
+    engine.at(span.until, () => {
+      for (const worker of workers.values()) poll(state, worker)
+    })
+  }
+}
+
 function quieten(state: State, worker: Worker, onChange: () => void): void {
   const drain = { quiet: false, handedBack: 0, finished: 0, onChange }
   worker.drain = drain
@@ -167,7 +182,7 @@ function stop(state: State, instance: string): number {
 
 /** Takes what there is room for; with room left and nothing to take, a long poll stays open. */
 function poll(state: State, worker: Worker): void {
-  if (worker.polling || worker.drain) return
+  if (worker.polling || worker.drain || !isPolled(state.spells, state.engine.now)) return
   for (;;) {
     const room = worker.prefetch - worker.running.size - worker.stashed
     if (room <= 0) return
@@ -226,20 +241,16 @@ function run(state: State, worker: Worker, lease: Lease<Task>): void {
   task.firstStartAt ??= engine.now
   task.starts++
   events.started(task)
-  engine.at(engine.now + task.durationMs, () => complete(state, worker, lease))
+  const end = endOf(state.spells, engine.now, task.durationMs)
+  engine.at(end, () => finish(state, worker, lease))
 }
 
-function complete(state: State, worker: Worker, lease: Lease<Task>): void {
+function finish(state: State, worker: Worker, lease: Lease<Task>): void {
   if (!worker.alive) return
   worker.running.delete(lease)
   state.running--
-  const { task } = lease.message
-  if (task.completedAt === null) {
-    task.completedAt = state.engine.now
-    state.events.completed(task)
-  }
-  // With acks_late the acknowledgement comes last; a stale handle acknowledges nothing.
-  remove(state.queue, lease)
+  // Of a child that has crashed nobody acknowledges the message: it comes again.
+  if (!lease.message.task.crashes) complete(state, lease)
   const next = take(worker.stash)
   if (next) {
     worker.stashed--
@@ -250,4 +261,14 @@ function complete(state: State, worker: Worker, lease: Lease<Task>): void {
     worker.drain.onChange()
   }
   poll(state, worker)
+}
+
+function complete({ engine, queue, events }: State, lease: Lease<Task>): void {
+  const { task } = lease.message
+  if (task.completedAt === null) {
+    task.completedAt = engine.now
+    events.completed(task)
+  }
+  // With acks_late the acknowledgement comes last; a stale handle acknowledges nothing.
+  remove(queue, lease)
 }

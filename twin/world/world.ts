@@ -8,12 +8,14 @@ import { backlogTarget } from '../../functions/backlog/sizing.ts'
 import { namespace } from '../../shared/metrics.ts'
 import type { Fleet, QueueConfig } from '../../shared/queue-config.ts'
 import { random } from '../../shared/random.ts'
-import type { Queue } from '../aws/sqs-queue.ts'
+import type { Span } from '../engine.ts'
 import type { Recorded } from '../traces/traffic.ts'
 import { createTwin, type Twin, twinRegion } from '../twin.ts'
 import { type Rate, startArrivals, startRecorded } from './arrivals.ts'
 import { type BoxFaults, createBoxes } from './boxes.ts'
 import { type Bus, type BusFaults, createBus } from './bus.ts'
+import { type Depths, watchDepths } from './depths.ts'
+import { attributesOf, type QueueIncidents, sendPoison, startIncidents } from './incidents.ts'
 import { type Instances, type Machines, type SpotMarket, startInstances } from './instances.ts'
 import { createKeeper } from './keeper.ts'
 import { addPast } from './past.ts'
@@ -23,7 +25,7 @@ import type { Task } from './task.ts'
 import { createWorkers } from './workers.ts'
 
 /** What is true of a queue and its group in the world, whatever the configuration believes. */
-export type QueueWorld = {
+export type QueueWorld = QueueIncidents & {
   readonly rate: Rate
   /** Tasks one by one; where they are given, nothing is drawn from rate and task time. */
   readonly recorded?: Recorded
@@ -52,6 +54,8 @@ export type Scenario = {
   readonly pastDays?: number
   readonly market: SpotMarket
   readonly faults?: Partial<WorldFaults>
+  /** When CloudWatch has nothing of AWS/SQS. */
+  readonly metricsLost?: Span
 }
 
 /** What may go wrong, as shares from 0 to 1; nothing does unless a scenario says so. */
@@ -96,6 +100,7 @@ export function createWorld(scenario: Scenario, seed: number, drains: Drains = '
       return make(now)
     },
   })
+  startIncidents(twin, scenario)
   const countedFrom = scenario.countedFrom ?? scenario.startAt
   const depths = watchDepths()
   const tallies = new Map<string, Tally>()
@@ -125,11 +130,12 @@ export function createWorld(scenario: Scenario, seed: number, drains: Drains = '
     if (!make || !tally) continue
     if (world.recorded) startRecorded(twin, queue.sqs, world.recorded, tally.enqueued)
     else startArrivals(twin, queue.sqs, world.rate, draw, make)
+    if (world.poison) sendPoison(twin, queue.sqs, world.poison)
   }
   return { twin, scenario, tallies, instances, machines, stack, bus, depths }
 }
 
-type Watchers = { readonly tally: Tally; readonly depths: ReturnType<typeof watchDepths> }
+type Watchers = { readonly tally: Tally; readonly depths: Depths }
 
 /** A queue with its workers, who are as many as its group will have instances. */
 function createQueue(
@@ -139,11 +145,13 @@ function createQueue(
   { tally, depths }: Watchers,
 ): Machines {
   const { engine, sqs, seed } = twin
-  const attributes = { VisibilityTimeout: String(world.visibilitySeconds) }
-  const create = new CreateQueueCommand({ QueueName: queue.sqs, Attributes: attributes })
-  sqs.apply(engine.now, create)
+  const Attributes = attributesOf(twin, queue.sqs, world)
+  sqs.apply(engine.now, new CreateQueueCommand({ QueueName: queue.sqs, Attributes }))
   const sqsQueue = sqs.queue(queue.sqs)
-  const workers = createWorkers(engine, sqsQueue, random(seed, `polls/${queue.name}`), tally)
+  const polls = random(seed, `polls/${queue.name}`)
+  const workers = createWorkers({
+    ...{ engine, queue: sqsQueue, random: polls, events: tally, spells: world },
+  })
   depths.add(sqsQueue)
   tally.watch(sqsQueue, depths.look)
   return {
@@ -153,32 +161,6 @@ function createQueue(
     prefetch: world.slots * world.prefetchMultiplier,
     bootSeconds: world.bootSeconds,
   }
-}
-
-/** How many messages are visible over all queues. */
-function watchDepths() {
-  const queues: Queue<Task>[] = []
-  // No depth can be more: what becomes visible is looked at one by one.
-  let most = 0
-  const now = () => {
-    let sum = 0
-    for (const { visible } of queues) sum += visible
-    return sum
-  }
-  const depths = {
-    peak: 0,
-    now,
-    add: (queue: Queue<Task>) => {
-      queues.push(queue)
-    },
-    look: () => {
-      // Adding up all queues for each message takes longer than anything else that becomes of it.
-      if (++most <= depths.peak) return
-      most = now()
-      depths.peak = Math.max(depths.peak, most)
-    },
-  }
-  return depths
 }
 
 function makeTask(
