@@ -19,8 +19,8 @@ type Options = {
   readonly hours: number
   /** Whether handlers run twice, as they do unless a comparison must be quick. */
   readonly repeats?: Repeats
-  /** Called after every simulated minute. */
-  readonly onMinute?: (progress: Progress) => void
+  /** Called after the handlers of every simulated minute. */
+  readonly onMinute?: (progress: Progress) => unknown
 }
 
 // Alarms evaluate some seconds after the values of a minute have been published.
@@ -33,7 +33,7 @@ export async function simulate(options: Options): Promise<Run> {
   const watch = createWatch(world, repeats)
   for (let tick = 0; tick < Math.round((hours * 3_600) / tickSeconds); tick++) {
     await runMinute(world, watch, tick)
-    onMinute?.({ world, hours: (tick * tickSeconds) / 3_600 })
+    await onMinute?.({ world, hours: (tick * tickSeconds) / 3_600 })
   }
   await runUntil(world.twin.engine, scenario.startAt + hours * 3_600_000, world.stack.sources)
   watch.world()

@@ -1,10 +1,11 @@
 import { GetQueueAttributesCommand } from '@aws-sdk/client-sqs'
-import { type Decision, decide } from '../../functions/alerts/decide.ts'
+import { decide } from '../../functions/alerts/decide.ts'
 import type { Watched } from '../../functions/alerts/facts.ts'
 import { gather } from '../../functions/alerts/gather.ts'
 import { arnOf } from '../aws/sqs-counts.ts'
 import type { TwinDeps } from '../twin.ts'
 import type { World } from '../world/world.ts'
+import type { Possible } from './judge.ts'
 
 /**
  * The same rules with everything that was published, by a reader who knows the true counts, asks
@@ -15,7 +16,8 @@ export function createIdeal(world: World) {
   const deps = { ...twin.deps, sqs: exactSqs(world) }
   let remembered: Readonly<Record<string, Watched>> = {}
   return {
-    async look(): Promise<readonly Decision[]> {
+    /** The rules that have begun to fire since the last look. */
+    async look(): Promise<Possible[]> {
       const now = Math.floor(twin.engine.now / 1_000)
       const tick = { shard: 0, of: 1 }
       const { gathered } = await gather(deps, scenario.fleet, {
@@ -24,7 +26,9 @@ export function createIdeal(world: World) {
       })
       const decisions = gathered.map(({ facts, before }) => decide(facts, before, now))
       remembered = Object.fromEntries(decisions.map(({ queue, watched }) => [queue, watched]))
-      return decisions
+      return decisions.flatMap(({ queue, changes }) =>
+        changes.flatMap(({ rule, to }) => (to === 'firing' ? { queue, rule, at: now } : [])),
+      )
     },
   }
 }
