@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { Command, InvalidArgumentError } from 'commander'
 import { parseDuration } from '../shared/duration.ts'
+import { addBacktest } from './backtest.ts'
 import { addBench } from './bench-command.ts'
 import { check } from './check.ts'
 import { couldNotRun, doctor, doctorHelp } from './doctor.ts'
@@ -55,6 +56,7 @@ program
 
 addSimulate(program)
 addBench(program)
+addBacktest(program)
 addExplain(program, wholeNumber)
 addExportHistory(program)
 

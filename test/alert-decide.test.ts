@@ -183,8 +183,8 @@ describe('a rule fires in the minute in which it is sure', () => {
     const told = story([...times(10, busy), ...times(20, sick)])
     const { alerts } = told.last
     expect(alerts.map(({ rule }) => rule)).toEqual(['redelivery'])
-    // Three a minute of the 24 that are published; a tenth comes back, and a twentieth may.
-    expect(alerts[0]?.value).toBe(72)
+    // Three a minute of a quarter of an hour; a tenth comes back, and a twentieth may.
+    expect(alerts[0]?.value).toBe(45)
     expect(firstFired(told, 'redelivery') - 10).toBe(4)
   })
   it('but not where our own drains gave them back', () => {

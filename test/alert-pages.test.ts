@@ -82,9 +82,9 @@ describe('who is told what', () => {
       [['trigger: a/stalled (a/oldest-age)'], []],
     ],
     [
-      'a cause that shows after what it explains: the page goes on, nobody is told twice',
+      'a cause that shows after what it explains: the page goes on, and says why',
       [[age('a')], [age('a'), stalled('a')], [age('a'), stalled('a')]],
-      [['trigger: a/oldest-age'], [], []],
+      [['trigger: a/oldest-age'], [], ['update: a/oldest-age a/stalled']],
     ],
     [
       'a critical cause after a warning: told, for it wakes somebody',
@@ -303,6 +303,14 @@ describe('what a page says', () => {
     const minutes = [[stalled('a')], [stalled('a')], []]
     const [begun, over] = [pageAt(minutes.slice(0, 1)), pageAt(minutes)]
     expect(over).toMatchObject({ kind: 'resolve', until: startAt + 120, key: begun.key })
+  })
+
+  it('names the cause once it is known', () => {
+    const both = [age('a'), stalled('a')]
+    expect(pageAt([[age('a')], both, both])).toMatchObject({
+      ...{ kind: 'update', key: `talk/behind/a/${startAt}` },
+      title: 'a: messages wait and nothing is done',
+    })
   })
 
   it('names three queues and counts the rest', () => {

@@ -21,6 +21,8 @@ type Options = {
   readonly repeats?: Repeats
   /** Called after the handlers of every simulated minute. */
   readonly onMinute?: (progress: Progress) => unknown
+  /** Called at the moment at which the schedules have run. */
+  readonly onLook?: (world: World) => unknown
 }
 
 // Alarms evaluate some seconds after the values of a minute have been published.
@@ -28,11 +30,11 @@ const alarmsAfterSeconds = 20
 
 /** Lets the world run with the real handlers on their schedules, and judges it. */
 export async function simulate(options: Options): Promise<Run> {
-  const { scenario, seed, hours, repeats, onMinute } = options
+  const { scenario, seed, hours, repeats, onMinute, onLook } = options
   const world = createWorld(scenario, seed)
   const watch = createWatch(world, repeats)
   for (let tick = 0; tick < Math.round((hours * 3_600) / tickSeconds); tick++) {
-    await runMinute(world, watch, tick)
+    await runMinute(world, watch, tick, onLook)
     await onMinute?.({ world, hours: (tick * tickSeconds) / 3_600 })
   }
   await runUntil(world.twin.engine, scenario.startAt + hours * 3_600_000, world.stack.sources)
@@ -64,7 +66,12 @@ export async function runMinutes(
   if (watch.breaches.length > 0) throw new Error(watch.breaches.join('\n'))
 }
 
-async function runMinute(world: World, watch: Watch, tick: number): Promise<void> {
+async function runMinute(
+  world: World,
+  watch: Watch,
+  tick: number,
+  onLook: Options['onLook'] = () => {},
+): Promise<void> {
   const { twin, scenario, stack } = world
   const { engine } = twin
   // One after the other: whoever judges a run must see its changes alone.
@@ -87,6 +94,7 @@ async function runMinute(world: World, watch: Watch, tick: number): Promise<void
   await runUntil(engine, scenario.startAt + tick * tickSeconds * 1_000, stack.sources)
   if ((tick * tickSeconds) % 3_600 === 0) await runForecasts(world, watch)
   await runSchedules(world, watch)
+  await onLook(world)
   await runUntil(engine, engine.now + alarmsAfterSeconds * 1_000, stack.sources)
   twin.emit(twin.autoscaling.evaluatePolicies(engine.now, twin.cloudwatch))
   watch.world()

@@ -4,7 +4,7 @@ import { type RuleSettings, ruleTable } from '../../shared/alerts/settings.ts'
 import type { Workload } from '../../shared/sizing/types.ts'
 import { workloadOf } from '../../shared/sizing/workload.ts'
 import type { Facts, Flow, Watched } from './facts.ts'
-import { flowUntil } from './observe.ts'
+import { flowUntil, returnedSeconds } from './observe.ts'
 
 /**
  * When each rule's number is bad: as configured, else derived from the promise and from how long
@@ -25,7 +25,7 @@ export type Picture = {
   readonly waitSeconds: number
   /** For how long the oldest that waits has waited: by the sweep's arrivals, else the same. */
   readonly waitedSeconds: number
-  /** Messages received within the half hour that is known. */
+  /** Messages received within the time in which those that come back are counted. */
   readonly received: number
 }
 
@@ -55,7 +55,7 @@ export function pictureOf(facts: Facts, watched: Watched, now: number): Picture 
     throughput,
     waitSeconds,
     waitedSeconds: swept?.waitedSeconds ?? waitSeconds,
-    received: sumOf(watched.flow?.received ?? []),
+    received: sumOf(watched.flow?.received.slice(-returnedSeconds / 60) ?? []),
   }
 }
 
@@ -80,7 +80,8 @@ function doneASecond(flow: Flow | null, taskSeconds: number): number | null {
 type Limits = { readonly threshold: number; readonly recovery: number }
 
 export function conditionOf(rule: RuleName, settings: RuleSettings, picture: Picture): Condition {
-  const { breaching, looks, forSeconds, recoverSeconds, missing, threshold } = settings
+  const { breaching, looks, forSeconds, missing, threshold } = settings
+  const recoverSeconds = settings.recoverSeconds ?? roundSeconds(picture)
   const { bad } = ruleTable[rule]
   const limits =
     threshold === null
@@ -88,6 +89,12 @@ export function conditionOf(rule: RuleName, settings: RuleSettings, picture: Pic
       : { threshold, recovery: settings.recovery ?? usualRecovery(rule, threshold) }
   return { bad, ...limits, breaching, looks, forSeconds, recoverSeconds, missing }
 }
+
+// What came back is received again at once, and shows in the counts and rates of some minutes.
+const againSeconds = 600
+
+/** How long it takes to be sure that messages which came back do so no more. */
+const roundSeconds = ({ visibilitySeconds }: Picture) => (visibilitySeconds ?? 0) + againSeconds
 
 // A fifth back from a threshold is more than noise, and near enough to be reached.
 const recoveryShare = 0.8

@@ -141,7 +141,7 @@ export function asksHandedBack(facts: Facts, before: Watched, now: number): numb
   if (!settings || !facts.rates || !watched.flow) return null
   const returned = returnedOf(watched.flow, watched.looks)
   const { recovery } = conditionOf('redelivery', settings, pictureOf(facts, watched, now))
-  return returned === null || returned <= recovery ? null : watched.flow.from
+  return returned === null || returned.messages <= recovery ? null : returned.since
 }
 
 /** The span of minutes that a run reads, the same for all. */

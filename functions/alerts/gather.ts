@@ -24,13 +24,15 @@ type Reader = Pick<
   'autoscaling' | 'sqs' | 'cloudwatch' | 'dynamodb' | 'stateTable' | 'signal'
 >
 
+/** How many series CloudWatch was asked for, by metric: each is paid for. */
+export type MetricsRead = Readonly<Record<keyof typeof metrics, number>>
+
 /** A queue as it was seen, with what was remembered of it. */
 export type Gathered = { readonly facts: Facts; readonly before: Watched }
 export type Gathering = {
   readonly gathered: readonly Gathered[]
   readonly failures: readonly Failure[]
-  /** Metrics that CloudWatch was asked for: each is paid for. */
-  readonly metricsRead: number
+  readonly metricsRead: MetricsRead
 }
 
 type Look = {
@@ -77,7 +79,7 @@ export async function gather(
       ...failuresOf(looks.flatMap(deadLetterFailure), 'read dead letters'),
       ...failuresOf(asked.outcomes, 'read metrics'),
     ],
-    metricsRead: asked.outcomes.length,
+    metricsRead: countOf(asked.outcomes.map(({ item }) => item.what)),
   }
 }
 
@@ -187,6 +189,11 @@ async function readMetrics(
       return { facts: { ...facts, ages, rates, sent }, before }
     }),
   }
+}
+
+const countOf = (asked: readonly Asked['what'][]): MetricsRead => {
+  const of = (what: Asked['what']) => asked.filter((one) => one === what).length
+  return { ages: of('ages'), received: of('received'), deleted: of('deleted'), sent: of('sent') }
 }
 
 const keyOf = ({ queue, what }: Asked) => `${queue.name}/${what}`

@@ -3,7 +3,7 @@ import type { RuleName } from '../../shared/alerts/rules.ts'
 import type { Profile } from '../../shared/sizing/types.ts'
 import { conditionOf, isFlowFresh, type Picture, sumOf } from './conditions.ts'
 import type { Facts, Look, Watched } from './facts.ts'
-import { flowUntil } from './observe.ts'
+import { flowUntil, returnedSeconds } from './observe.ts'
 
 /**
  * The number of each rule, as samples: one of now, or those minutes that CloudWatch has published
@@ -45,8 +45,7 @@ export const measures: Readonly<Record<RuleName, Measure>> = {
   'dead-letter': ({ facts, now }) =>
     facts.deadLetters === null ? [] : [{ at: now, value: facts.deadLetters }],
   'no-capacity': looked(missingInstances),
-  'at-max': ({ facts, now }) =>
-    facts.swept === null ? [] : [{ at: now, value: facts.swept.shortfall }],
+  'at-max': looked(wantedBeyondMax),
   'producer-silent': silence,
   blind: sampled(blindSeconds),
 }
@@ -75,17 +74,21 @@ export const publishedUntil = (now: number) =>
 
 // "Not in sight", of a number that must be finite.
 const neverSeconds = 86_400
-// Fewer looks than that have no slope.
-const slopeLooks = 5
+// The sizing rule spends most of a promise on waiting: growth before that is its plan.
+const spentShare = 0.7
+// Over less than that a slope is noise.
+const slopeSeconds = 240
 
 /** How soon messages wait for longer than promised, with all that is desired at work. */
-function secondsToBreach({ watched, picture }: Seen, { visible, desired }: Look): number {
+function secondsToBreach({ watched, picture, now }: Seen, { visible, desired }: Look): number {
   const { workload, promiseSeconds, serviceSeconds, throughput } = picture
-  const looks = watched.looks.slice(-slopeLooks)
-  if (!workload || looks.length < slopeLooks || visible === 0) return neverSeconds
+  const since = now - slopeSeconds
+  if (!workload || visible === 0 || (watched.looks[0]?.at ?? now) > since) return neverSeconds
+  const looks = watched.looks.filter(({ at }) => at >= since)
   const growing = slopeOf(looks)
   const soon = Math.max(throughput, (desired * workload.slots) / serviceSeconds)
   const left = promiseSeconds * soon - visible
+  if (visible < spentShare * promiseSeconds * soon) return neverSeconds
   if (left <= 0) return 0
   const grows = throughput + growing - soon
   return grows <= 0 ? neverSeconds : Math.min(neverSeconds, left / grows)
@@ -134,6 +137,15 @@ function missingInstances({ watched, picture, now }: Seen): number {
   return Math.max(0, desired - inService)
 }
 
+// What is wanted for what is foreseen alone leaves slots free.
+const busyShare = 0.8
+
+/** Instances that the sweep wants beyond max, while those that there are have enough to do. */
+function wantedBeyondMax({ facts, picture }: Seen, { notVisible, inService }: Look): number {
+  const slots = inService * (picture.workload?.slots ?? 0)
+  return notVisible < busyShare * slots ? 0 : (facts.swept?.shortfall ?? 0)
+}
+
 // Counts settle within a minute, and looks are a minute apart: what was in flight at a moment is
 // between the least and the most of these readings around it.
 const aroundSeconds = 150
@@ -148,23 +160,28 @@ function redelivery({ facts, watched, now }: Seen): Sample[] {
   if (!facts.rates || !flow || !isFlowFresh(watched, now, 2 * publishedAfterSeconds)) return []
   const returned = returnedOf(flow, looks)
   if (returned === null) return []
-  return [{ at: now, value: Math.max(0, returned - (facts.handedBack ?? 0)) }]
+  return [{ at: now, value: Math.max(0, returned.messages - (facts.handedBack ?? 0)) }]
 }
 
-/** At least so many; null where it is not known what was in flight at the beginning or the end. */
+/**
+ * At least so many, since that moment; null where it is not known what was in flight at the
+ * beginning or the end.
+ */
 export function returnedOf(
   flow: NonNullable<Watched['flow']>,
   looks: readonly Look[],
-): number | null {
-  const first = looks.find(({ at }) => at >= flow.from)
-  const from = first ? Math.floor(first.at / minuteSeconds) * minuteSeconds : 0
-  const start = levelsAt(looks, from)
-  const end = levelsAt(looks, flowUntil(flow))
+): { readonly messages: number; readonly since: number } | null {
+  const until = flowUntil(flow)
+  const earliest = Math.max(flow.from, until - returnedSeconds)
+  const first = looks.find(({ at }) => at >= earliest)
+  const since = first ? Math.floor(first.at / minuteSeconds) * minuteSeconds : 0
+  const start = levelsAt(looks, since)
+  const end = levelsAt(looks, until)
   if (!first || start.length < levelLooks || end.length < levelLooks) return null
-  const skip = Math.max(0, (from - flow.from) / minuteSeconds)
+  const skip = Math.max(0, (since - flow.from) / minuteSeconds)
   const received = sumOf(flow.received.slice(skip))
   const deleted = sumOf(flow.deleted.slice(skip))
-  return received - deleted - (Math.max(...end) - Math.min(...start))
+  return { messages: received - deleted - (Math.max(...end) - Math.min(...start)), since }
 }
 
 /** What was in flight around that moment. */

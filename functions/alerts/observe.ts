@@ -5,8 +5,10 @@ import type { Facts, Flow, Look, Minutes, Rates, Watched } from './facts.ts'
 
 const minuteSeconds = 60
 
-/** For how long looks and rates are kept: half an hour says whether messages come back. */
-export const keptSeconds = 1_800
+/** Over how long messages that come back are counted: a few readings of the rates. */
+export const returnedSeconds = 900
+/** For how long looks and rates are kept: beyond that, a boot, and what makes a level of both. */
+const keptSeconds = 1_800
 
 // After a pause of that length what was seen before says nothing of what goes on.
 const pauseSeconds = 600

@@ -1,6 +1,6 @@
 import { type Page, pageKinds } from '../../shared/alerts/page.ts'
 import type { Alert } from './alert.ts'
-import { type Cause, causeOf, causes, isRelated, rootOf } from './causes.ts'
+import { type Cause, causeOf, causes, explains, isRelated, rootOf } from './causes.ts'
 
 /**
  * Who is told what, and when: alerts of all queues, and what was told before -> pages. Alerts of
@@ -112,10 +112,14 @@ function join(
   for (const alert of [...fresh].sort((a, b) => rank(a) - rank(b))) {
     const cause = rootAt(alert)
     const { index, silenced } = placeOf(open, alert, cause, now)
-    const member: Member = { alert, endedAt: null, silenced }
     const page = open[index] ?? opened(cause, alert, now)
+    // Why it is so is news to whoever was told that it is so.
+    const isReason = explains(causeOf(alert.rule), page.cause)
+    const isSilenced = silenced && !isReason
+    const member: Member = { alert, endedAt: null, silenced: isSilenced }
     const members = [...page.members.filter((one) => nameOf(one) !== nameOf(member)), member]
-    open[index] = { ...page, members, news: page.news || !silenced }
+    const named = isReason ? causeOf(alert.rule) : page.cause
+    open[index] = { ...page, cause: named, members, news: page.news || !isSilenced }
   }
   return open
 }

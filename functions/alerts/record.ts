@@ -3,6 +3,7 @@ import type { Tick } from '../../shared/looks.ts'
 import type { Metric } from '../../shared/metrics.ts'
 import type { Alert } from './alert.ts'
 import type { Decision } from './decide.ts'
+import type { MetricsRead } from './gather.ts'
 import type { Told } from './tell.ts'
 
 export type Run = {
@@ -14,20 +15,20 @@ export type Run = {
   readonly superseded: boolean
   /** Null where another shard tells. */
   readonly told: Told | null
-  readonly metricsRead: number
+  readonly metricsRead: MetricsRead
 }
 
 /** What a run answers when it succeeds: what fires, and what was told. */
 export type Report = Tick & {
   readonly superseded: boolean
   readonly watched: number
-  readonly metricsRead: number
+  readonly metricsRead: MetricsRead
   readonly firing: readonly AlertReport[]
   readonly pages: readonly string[]
 }
 export type AlertReport = Readonly<Record<string, string | number | null>>
 
-/** One line for each change of an alert, and one for each page. */
+/** One line for each change of an alert, one for each page, and one for the run. */
 export function logRun(log: Log, run: Run): Report {
   const { tick, decisions, superseded, told, metricsRead } = run
   for (const { queue, changes, refused } of decisions) {
@@ -39,6 +40,8 @@ export function logRun(log: Log, run: Run): Report {
   for (const { page, channel, reason } of failed(told)) {
     log.error('channel failed', { key: page.key, channel, reason })
   }
+  const firing = decisions.reduce((sum, { alerts }) => sum + alerts.length, 0)
+  log.info('watched', { ...tick, superseded, queues: decisions.length, firing, ...metricsRead })
   return {
     ...tick,
     superseded,

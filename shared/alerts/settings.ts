@@ -12,7 +12,8 @@ export type RuleSettings = {
   readonly breaching: number
   readonly looks: number
   readonly forSeconds: number
-  readonly recoverSeconds: number
+  /** Null: derived as well. */
+  readonly recoverSeconds: number | null
   readonly missing: Missing
   readonly severity: Severity
   readonly runbook: string | null
@@ -69,10 +70,14 @@ export const ruleTable: Readonly<Record<RuleName, Defaults>> = {
     ...thirdLook,
     // Of a group that shrinks, workers end a minute or more before the count says so.
     forSeconds: 300,
+    // They are given to others when their visibility timeout ends, and may be orphaned again.
+    recoverSeconds: null,
   },
   redelivery: {
     ...{ unit: 'messages', bad: 'above', missing: 'ignore', severity: 'warning' },
     ...atOnce,
+    // Those that came back come back again a visibility timeout later.
+    recoverSeconds: null,
   },
   'dead-letter': {
     ...{ unit: 'messages', bad: 'above', missing: 'missing', severity: 'warning' },

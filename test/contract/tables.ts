@@ -90,7 +90,22 @@ const batchGet = (aws: Aws, keys: readonly [string, string][]) =>
     }),
   )
 
+/** The attributes that are asked for, of two items of which one has none of them. */
+const project = async (aws: Aws) => {
+  await put(aws, ['part', 'a'], { Item: { ...key('part', 'a'), n: { N: '1' }, m: { N: '2' } } })
+  await put(aws, ['part', 'b'], { Item: key('part', 'b') })
+  const Keys = [key('part', 'a'), key('part', 'b'), key('part', 'c')]
+  const RequestItems = { [TableName]: { Keys, ProjectionExpression: 'n' } }
+  const { Responses } = await aws.dynamodb.send(new BatchGetItemCommand({ RequestItems }))
+  return Responses?.[TableName]?.map((item) => JSON.stringify(item)).sort()
+}
+
 const conditionRows: Row[] = [
+  {
+    name: 'a batch of which only some attributes are asked for',
+    calls: project,
+    expected: ['{"n":{"N":"1"}}', '{}'],
+  },
   {
     name: 'an item is its partition key and its sort key',
     calls: async (aws) => {

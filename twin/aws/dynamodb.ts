@@ -127,13 +127,18 @@ function oldItem(old: Item | undefined, { ReturnValues = 'NONE' }: Conditional):
   return ReturnValues === 'ALL_OLD' && old ? { Attributes: copyOf(old) } : {}
 }
 
+/** Those of its attributes that were asked for, and all where nobody said which. */
+const projected = (item: Item, only: readonly string[] | undefined): Item =>
+  only ? Object.fromEntries(Object.entries(item).filter(([name]) => only.includes(name))) : item
+
 function batchGet(tables: Tables, { RequestItems = {} }: BatchGetItemCommandInput): Applied {
   const asked = Object.entries(RequestItems).flatMap(([name, { Keys = [], ...options }]) => {
-    if ('ProjectionExpression' in options) {
-      throw new Error("The twin's BatchGetItem knows no ProjectionExpression")
-    }
     const table = find(tables, name)
-    return Keys.map((Key) => ({ table, Key, key: keyOf(table, Key) }))
+    const only = options.ProjectionExpression?.split(',').map((attribute) => attribute.trim())
+    if (only?.some((attribute) => !/^[a-z]\w*$/i.test(attribute))) {
+      throw new Error(`The twin knows no ${options.ProjectionExpression}`)
+    }
+    return Keys.map((Key) => ({ table, Key, key: keyOf(table, Key), only }))
   })
   if (asked.length === 0) throw validation('1 validation error detected: no keys are asked for')
   if (asked.length > keysPerBatchMax) {
@@ -148,11 +153,11 @@ function batchGet(tables: Tables, { RequestItems = {} }: BatchGetItemCommandInpu
   )
   const UnprocessedKeys: Record<string, { Keys: Item[] }> = {}
   let bytes = 0
-  for (const { table, Key, key } of asked) {
+  for (const { table, Key, key, only } of asked) {
     const stored = read(table, key)
     bytes += stored?.bytes ?? 0
     if (bytes <= batchBytesMax) {
-      if (stored) Responses[table.name]?.push(copyOf(stored.item))
+      if (stored) Responses[table.name]?.push(projected(copyOf(stored.item), only))
       continue
     }
     // Once an answer is full, whatever is left comes back to be asked for again.

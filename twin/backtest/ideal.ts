@@ -2,16 +2,22 @@ import { GetQueueAttributesCommand } from '@aws-sdk/client-sqs'
 import { decide } from '../../functions/alerts/decide.ts'
 import type { Watched } from '../../functions/alerts/facts.ts'
 import { gather } from '../../functions/alerts/gather.ts'
+import type { RuleName } from '../../shared/alerts/rules.ts'
 import { arnOf } from '../aws/sqs-counts.ts'
 import type { TwinDeps } from '../twin.ts'
 import type { World } from '../world/world.ts'
 import type { Possible } from './judge.ts'
 
+/** Rules that are judged by what CloudWatch publishes; the others by the counts of each look. */
+export const byPublished: readonly RuleName[] = [
+  ...(['oldest-age', 'stalled', 'redelivery', 'producer-silent', 'blind'] as const),
+]
+
 /**
- * The same rules with everything that was published, by a reader who knows the true counts, asks
- * for every metric, and looks four times a minute: when each rule could have fired at the earliest.
+ * The same rules by a reader who knows the true counts and asks for every metric at every look:
+ * when each of these rules could have fired at the earliest.
  */
-export function createIdeal(world: World) {
+export function createIdeal(world: World, isJudged: (rule: RuleName) => boolean) {
   const { twin, scenario } = world
   const deps = { ...twin.deps, sqs: exactSqs(world) }
   let remembered: Readonly<Record<string, Watched>> = {}
@@ -27,7 +33,9 @@ export function createIdeal(world: World) {
       const decisions = gathered.map(({ facts, before }) => decide(facts, before, now))
       remembered = Object.fromEntries(decisions.map(({ queue, watched }) => [queue, watched]))
       return decisions.flatMap(({ queue, changes }) =>
-        changes.flatMap(({ rule, to }) => (to === 'firing' ? { queue, rule, at: now } : [])),
+        changes.flatMap(({ rule, to }) =>
+          to === 'firing' && isJudged(rule) ? { queue, rule, at: now } : [],
+        ),
       )
     },
   }

@@ -3,11 +3,11 @@ import { runUntil } from '../aws/event-source.ts'
 import { simulate } from '../run.ts'
 import type { LogLine } from '../twin.ts'
 import type { World } from '../world/world.ts'
-import { createIdeal } from './ideal.ts'
+import { byPublished, createIdeal } from './ideal.ts'
 import { type Incident, type Judgement, judge, type Possible } from './judge.ts'
 import { scenarioOf } from './scenarios.ts'
 
-// The function looks once a minute; whoever knows everything looks in between as well.
+// The function looks once a minute; whoever knows everything sees what is published in between.
 const idealSeconds = 15
 const idealLooks = 3
 
@@ -24,17 +24,23 @@ export async function backtest(name: string, seed: number): Promise<Replayed> {
   const { scenario, hours, incidents } = scenarioOf(name, seed)
   const pages = collectPages()
   const possible: Possible[] = []
-  let ideal: ReturnType<typeof createIdeal> | null = null
+  let between: ReturnType<typeof createIdeal> | null = null
+  let beside: ReturnType<typeof createIdeal> | null = null
   const { breaches } = await simulate({
     ...{ scenario, seed, hours, repeats: 'once' },
     onMinute: async ({ world }) => {
       pages.collect(world.twin.logged)
       if (incidents.length === 0) return
-      ideal ??= createIdeal(world)
+      between ??= createIdeal(world, (rule) => byPublished.includes(rule))
       for (let look = 0; look < idealLooks; look++) {
         if (look > 0) await pass(world, idealSeconds)
-        possible.push(...(await ideal.look()))
+        possible.push(...(await between.look()))
       }
+    },
+    onLook: async (world) => {
+      if (incidents.length === 0) return
+      beside ??= createIdeal(world, (rule) => !byPublished.includes(rule))
+      possible.push(...(await beside.look()))
     },
   })
   const told = { pages: pages.all, possible }
