@@ -44,6 +44,8 @@ function tell(minutes: readonly (readonly Alert[])[], before: readonly Open[] = 
 const times = (count: number, alerts: readonly Alert[]) =>
   Array.from({ length: count }, () => alerts)
 
+const nothing = (count: number): string[][] => Array.from({ length: count }, () => [])
+
 const age = (queue: string, some: Some = {}) => alertOf(queue, 'oldest-age', some)
 const stalled = (queue: string) => alertOf(queue, 'stalled')
 const lacking = { desired: 9, inService: 4 }
@@ -54,14 +56,14 @@ describe('who is told what', () => {
   const rows: [string, (readonly Alert[])[], string[][]][] = [
     ['nothing fires: nobody', [[], []], [[], []]],
     [
-      'one alert: when it begins and when it is over, once each',
-      [...times(3, [age('a')]), [], []],
-      [['trigger: a/oldest-age'], [], [], ['resolve: a/oldest-age'], []],
+      'one alert: when it begins, and ten minutes after it is over, once each',
+      [...times(3, [age('a')]), ...times(12, [])],
+      [['trigger: a/oldest-age'], ...nothing(12), ['resolve: a/oldest-age'], []],
     ],
     [
       'one that goes on: again after the repeat interval',
       times(242, [age('a')]),
-      [['trigger: a/oldest-age'], ...times(239, []).map(() => []), ['repeat: a/oldest-age'], []],
+      [['trigger: a/oldest-age'], ...nothing(239), ['repeat: a/oldest-age'], []],
     ],
     [
       'queues of one cause that begin together: one page',
@@ -114,22 +116,32 @@ describe('who is told what', () => {
     [
       'a queue that begins ten minutes later: a page of its own',
       [...times(12, [stalled('a')]), [stalled('a'), stalled('b')]],
-      [['trigger: a/stalled'], ...times(11, []).map(() => []), ['trigger: b/stalled']],
+      [['trigger: a/stalled'], ...nothing(11), ['trigger: b/stalled']],
     ],
     [
       'one of two is over: the page goes on until the other is',
-      [[stalled('a'), stalled('b')], [stalled('b')], []],
-      [['trigger: a/stalled b/stalled'], [], ['resolve: a/stalled b/stalled']],
+      [[stalled('a'), stalled('b')], ...times(20, [stalled('b')]), ...times(11, [])],
+      [['trigger: a/stalled b/stalled'], ...nothing(30), ['resolve: a/stalled b/stalled']],
     ],
     [
-      'one that is over and comes back in a page that goes on: told again',
-      [[stalled('a'), stalled('b')], [stalled('b')], [stalled('b'), stalled('a')]],
-      [['trigger: a/stalled b/stalled'], [], ['update: b/stalled a/stalled']],
+      'one that was over for ten minutes in a page that goes on: a page of its own',
+      [[stalled('a'), stalled('b')], ...times(11, [stalled('b')]), [stalled('b'), stalled('a')]],
+      [['trigger: a/stalled b/stalled'], ...nothing(11), ['trigger: a/stalled']],
     ],
     [
-      'one that is over and comes back: a new page',
-      [[stalled('a')], [], [stalled('a')]],
-      [['trigger: a/stalled'], ['resolve: a/stalled'], ['trigger: a/stalled']],
+      'one that is over and comes back within ten minutes, over and over: the same page',
+      Array.from({ length: 40 }, (_, minute) => (minute % 10 === 0 ? [stalled('a')] : [])),
+      [['trigger: a/stalled'], ...nothing(39)],
+    ],
+    [
+      'one that comes back after that: a new page',
+      [[stalled('a')], ...times(11, []), [stalled('a')]],
+      [['trigger: a/stalled'], ...nothing(10), ['resolve: a/stalled'], ['trigger: a/stalled']],
+    ],
+    [
+      'what follows from one that was over a moment ago: the same page, with its cause',
+      [[age('a')], ...times(4, []), ...times(2, [alertOf('a', 'redelivery')])],
+      [['trigger: a/oldest-age'], ...nothing(4), ['update: a/oldest-age over a/redelivery'], []],
     ],
     [
       'a shortage of three groups silences what falls behind at a fourth that lacks instances',
@@ -228,7 +240,7 @@ describe('whatever fires, for however long', () => {
       fc.property(anyStory, (minutes) => {
         let open: readonly Open[] = []
         const heard = new Map<string, string[]>()
-        ;[...minutes, [], []].forEach((alerts, minute) => {
+        ;[...minutes, ...times(12, [])].forEach((alerts, minute) => {
           const told = pagesOf(alerts, open, repeatSeconds, startAt + minute * 60)
           open = told.open
           for (const { kind, page } of told.tellings) {
@@ -300,7 +312,7 @@ describe('what a page says', () => {
   })
 
   it('says when it was over, and keeps its key', () => {
-    const minutes = [[stalled('a')], [stalled('a')], []]
+    const minutes = [[stalled('a')], [stalled('a')], ...times(11, [])]
     const [begun, over] = [pageAt(minutes.slice(0, 1)), pageAt(minutes)]
     expect(over).toMatchObject({ kind: 'resolve', until: startAt + 120, key: begun.key })
   })

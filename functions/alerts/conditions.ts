@@ -115,7 +115,7 @@ const receiveMost = 10
 // The sweep and this run each look once a minute, and a run may fail.
 const blindSeconds = 300
 // Of what is received, so much comes back where deliveries are merely at least once.
-const redeliveredShare = 0.05
+const redeliveredShare = 0.03
 // Five minutes without any progress are no pause between two tasks.
 const stalledSecondsLeast = 300
 const silentSecondsLeast = 300
@@ -136,7 +136,11 @@ const derived: Readonly<Record<RuleName, (picture: Picture) => Limits>> = {
   stalled: ({ serviceSeconds }) =>
     above(Math.max(stalledSecondsLeast, 2 * p99Tasks * serviceSeconds)),
   orphaned: () => ({ threshold: receiveMost, recovery: 0 }),
-  redelivery: ({ received }) => above(Math.max(receiveMost, redeliveredShare * received)),
+  redelivery: ({ received }) => {
+    const threshold = Math.max(receiveMost, redeliveredShare * received)
+    // What is received varies by half within minutes, and the threshold with it.
+    return { threshold, recovery: threshold / 2 }
+  },
   'dead-letter': () => anything,
   'no-capacity': () => anything,
   'at-max': () => anything,

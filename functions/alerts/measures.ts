@@ -75,7 +75,7 @@ export const publishedUntil = (now: number) =>
 // "Not in sight", of a number that must be finite.
 const neverSeconds = 86_400
 // The sizing rule spends most of a promise on waiting: growth before that is its plan.
-const spentShare = 0.7
+const spentShare = 0.9
 // Over less than that a slope is noise.
 const slopeSeconds = 240
 

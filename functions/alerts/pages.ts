@@ -42,6 +42,8 @@ export type Told = {
 // Alerts that begin so soon after the first have its cause; later ones are news that somebody who
 // already works on the first would not be told of.
 const joinSeconds = 600
+// What ends and begins again within that time has not ended: nobody is told of either.
+const quietSeconds = 600
 // What joins is told at once, and then no more often than that.
 const updateSeconds = 120
 // More than there are causes: beyond it something is wrong that no single page would tell.
@@ -66,8 +68,12 @@ export function pagesOf(
     tellings,
     held: due.length - tellings.length,
     open: open
-      // Who was told that it began is told that it is over.
-      .filter((page) => page.members.some(isOn) || (page.toldAt > 0 && !told.has(page.key)))
+      // Who was told that it began is told that it is over; of the rest nobody needs to know.
+      .filter((page) =>
+        page.toldAt > 0 || told.has(page.key)
+          ? isGoing(page, now) || !told.has(page.key)
+          : page.members.some(isOn),
+      )
       .map((page) => (told.has(page.key) ? { ...page, toldAt: now, news: false } : page)),
   }
 }
@@ -81,6 +87,9 @@ function byUrgency(a: Telling, b: Telling): number {
 
 const nameOf = ({ alert }: Pick<Member, 'alert'>) => `${alert.queue}/${alert.rule}`
 const isOn = ({ endedAt }: Member) => endedAt === null
+const isOver = ({ endedAt }: Member, now: number) =>
+  endedAt !== null && now - endedAt >= quietSeconds
+const isGoing = ({ members }: Open, now: number) => members.some((one) => !isOver(one, now))
 
 /** Its alerts as they are now; those that fire no more have ended. */
 function refreshed(page: Open, alerts: readonly Alert[], now: number): Open {
@@ -113,30 +122,33 @@ function join(
     const cause = rootAt(alert)
     const { index, silenced } = placeOf(open, alert, cause, now)
     const page = open[index] ?? opened(cause, alert, now)
+    const before = page.members.find((one) => nameOf(one) === nameOf({ alert }))
+    const isBack = before !== undefined && !isOver(before, now)
     // Why it is so is news to whoever was told that it is so.
     const isReason = explains(causeOf(alert.rule), page.cause)
-    const isSilenced = silenced && !isReason
+    const isSilenced = isBack ? before.silenced : silenced && !isReason
     const member: Member = { alert, endedAt: null, silenced: isSilenced }
     const members = [...page.members.filter((one) => nameOf(one) !== nameOf(member)), member]
     const named = isReason ? causeOf(alert.rule) : page.cause
-    open[index] = { ...page, cause: named, members, news: page.news || !isSilenced }
+    open[index] = { ...page, cause: named, members, news: page.news || !(isSilenced || isBack) }
   }
   return open
 }
 
 /** The page that an alert belongs to, and whether that one says all there is to say. */
 function placeOf(open: readonly Open[], alert: Alert, cause: Cause, now: number) {
-  const isGoing = ({ members }: Open) => members.some(isOn)
-  const own = open.findIndex((page) => page.members.some((one) => isOn(one) && isOfOne(one, alert)))
+  const own = open.findIndex(({ members }) =>
+    members.some((one) => !isOver(one, now) && isOfOne(one, alert)),
+  )
   if (own >= 0) return { index: own, silenced: !isWorse(open[own], alert) }
-  const shortage = open.findIndex((page) => isGoing(page) && isShortage(page))
+  const shortage = open.findIndex((page) => isGoing(page, now) && isShortage(page))
   if (shortage >= 0 && lacksInstances(alert) && byShortage.includes(cause)) {
     // Those that lack them when it begins are named.
     const isNew = open[shortage]?.toldAt === 0 && causeOf(alert.rule) === 'no-capacity'
     return { index: shortage, silenced: !isNew }
   }
   const joined = open.findIndex(
-    (page) => isGoing(page) && page.cause === cause && now - page.openedAt <= joinSeconds,
+    (page) => isGoing(page, now) && page.cause === cause && now - page.openedAt <= joinSeconds,
   )
   return { index: joined >= 0 ? joined : open.length, silenced: false }
 }
@@ -171,9 +183,10 @@ const opened = (cause: Cause, { queue }: Alert, now: number): Open => ({
 
 function tellingOf(page: Open, repeatSeconds: number, now: number): Telling[] {
   // What was over before anybody was told needs no page.
-  if (!page.members.some(isOn)) return page.toldAt > 0 ? [{ kind: 'resolve', page }] : []
-  if (page.toldAt === 0) return [{ kind: 'trigger', page }]
+  if (page.toldAt === 0) return page.members.some(isOn) ? [{ kind: 'trigger', page }] : []
+  if (!isGoing(page, now)) return [{ kind: 'resolve', page }]
   if (page.news && now - page.toldAt >= updateSeconds) return [{ kind: 'update', page }]
-  if (now - page.toldAt >= repeatSeconds) return [{ kind: 'repeat', page }]
+  if (page.members.some(isOn) && now - page.toldAt >= repeatSeconds)
+    return [{ kind: 'repeat', page }]
   return []
 }
