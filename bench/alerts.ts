@@ -9,9 +9,9 @@ import type { World } from '../twin/world/world.ts'
 import { ask, type Line, median, start } from './parts.ts'
 
 /**
- * How long one look at the alerts takes and what it calls, the real handler and the real SDK clients
- * against a loopback stub that answers every call after 20 ms; and what a month of the simulated
- * day costs, metric by metric.
+ * How long one look at the alerts takes and what it calls, the real handler and the real SDK
+ * clients against a loopback stub that answers every call after 20 ms; and what a month of the
+ * simulated day costs, metric by metric.
  *
  *     npx node bench/alerts.ts [--queues 70] [--of 1] [--hours 24]
  *     npx node bench/alerts.ts --queues 10000 --of 20 --hours 0

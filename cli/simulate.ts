@@ -102,7 +102,22 @@ function liveTable({ world }: Progress): string {
   )
 }
 
-export function describeSummary({ total, queues }: Summary): string {
+// The rest of a bad day says no more than these.
+const titlesShown = 10
+
+/** What people were told, and of what most often. */
+function describeAlerts({ incidents, critical, titles }: Summary['alerts']): string {
+  const all = Object.entries(titles)
+  const lines = all.slice(0, titlesShown).map(([title, count]) => `  ${whole(count)} x ${title}`)
+  if (all.length > titlesShown) lines.push(`  and ${all.length - titlesShown} others`)
+  const what = incidents === 1 ? 'incident' : 'incidents'
+  return [
+    `Alerts told of ${whole(incidents)} ${what}, ${whole(critical)} critical.`,
+    ...lines,
+  ].join('\n')
+}
+
+export function describeSummary({ total, queues, alerts }: Summary): string {
   const head = [
     ...['queue', 'tasks', 'in time', 'wait P50', 'P99', 'max', 'peak', 'inst-hours', 'used'],
     ...['launched', 'Spot', 'killed', 'forced', 'twice', 'lost'],
@@ -121,5 +136,5 @@ export function describeSummary({ total, queues }: Summary): string {
     ...[part.tasksForced, part.tasksRunTwice, part.tasksLost].map(whole),
   ]
   const rows = Object.entries(queues).map(([name, part]) => row(name, part))
-  return table(head, [...rows, row('total', total)])
+  return `${describeAlerts(alerts)}\n\n${table(head, [...rows, row('total', total)])}`
 }

@@ -57,7 +57,7 @@ export async function compare(options: Options): Promise<Compared> {
   if (choice.peer === null) {
     const hours = (endAt - startAt) / 3_600_000
     const run = await simulate({
-      ...{ scenario, seed, hours, repeats: 'once' },
+      ...{ scenario, seed, hours, repeats: 'once', alerts: false },
       onMinute: ({ world }) => onMinute(world),
     })
     const row = rowOf(choice.policy, {}, run.summary.total)

@@ -1,4 +1,4 @@
-import { alerts } from '../functions/alerts/handler.ts'
+import { alerts as watchAlerts } from '../functions/alerts/handler.ts'
 import { backlog } from '../functions/backlog/handler.ts'
 import { drain } from '../functions/drain/handler.ts'
 import { forecast } from '../functions/forecast/handler.ts'
@@ -19,6 +19,8 @@ type Options = {
   readonly hours: number
   /** Whether handlers run twice, as they do unless a comparison must be quick. */
   readonly repeats?: Repeats
+  /** Whether alerts run, as they do unless a comparison must be quick. */
+  readonly alerts?: boolean
   /** Called after the handlers of every simulated minute. */
   readonly onMinute?: (progress: Progress) => unknown
   /** Called at the moment at which the schedules have run. */
@@ -30,11 +32,11 @@ const alarmsAfterSeconds = 20
 
 /** Lets the world run with the real handlers on their schedules, and judges it. */
 export async function simulate(options: Options): Promise<Run> {
-  const { scenario, seed, hours, repeats, onMinute, onLook } = options
+  const { scenario, seed, hours, repeats, onMinute } = options
   const world = createWorld(scenario, seed)
   const watch = createWatch(world, repeats)
   for (let tick = 0; tick < Math.round((hours * 3_600) / tickSeconds); tick++) {
-    await runMinute(world, watch, tick, onLook)
+    await runMinute(world, watch, tick, options)
     await onMinute?.({ world, hours: (tick * tickSeconds) / 3_600 })
   }
   await runUntil(world.twin.engine, scenario.startAt + hours * 3_600_000, world.stack.sources)
@@ -70,7 +72,7 @@ async function runMinute(
   world: World,
   watch: Watch,
   tick: number,
-  onLook: Options['onLook'] = () => {},
+  { alerts = true, onLook = () => {} }: Pick<Options, 'alerts' | 'onLook'> = {},
 ): Promise<void> {
   const { twin, scenario, stack } = world
   const { engine } = twin
@@ -93,15 +95,16 @@ async function runMinute(
   }
   await runUntil(engine, scenario.startAt + tick * tickSeconds * 1_000, stack.sources)
   if ((tick * tickSeconds) % 3_600 === 0) await runForecasts(world, watch)
-  await runSchedules(world, watch)
+  await runSweeps(world, watch)
+  if (alerts) await runAlerts(world, watch)
   await onLook(world)
   await runUntil(engine, engine.now + alarmsAfterSeconds * 1_000, stack.sources)
   twin.emit(twin.autoscaling.evaluatePolicies(engine.now, twin.cloudwatch))
   watch.world()
 }
 
-/** What the schedules do each minute: every shard's part of both sweeps and of the alerts. */
-async function runSchedules({ twin, scenario, stack }: World, watch: Watch) {
+/** What the schedules do each minute: every shard's part of both sweeps. */
+async function runSweeps({ twin, scenario, stack }: World, watch: Watch) {
   const run = backlog(scenario.fleet)
   const of = scenario.fleet.shards
   for (let shard = 0; shard < of; shard++) {
@@ -109,7 +112,12 @@ async function runSchedules({ twin, scenario, stack }: World, watch: Watch) {
     const sweep = watch.handler('backlog', () => run({ shard, of }, twin.deps))
     await mayFail(twin, stack, sweep)
   }
-  const look = alerts(scenario.fleet)
+}
+
+/** And of the alerts. */
+async function runAlerts({ twin, scenario, stack }: World, watch: Watch) {
+  const look = watchAlerts(scenario.fleet)
+  const of = scenario.fleet.shards
   for (let shard = 0; shard < of; shard++) {
     const watched = watch.handler('alerts', () => look({ shard, of }, twin.deps))
     await mayFail(twin, stack, watched)

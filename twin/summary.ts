@@ -9,6 +9,15 @@ export type Summary = {
   readonly simulatedHours: number
   readonly total: QueueSummary
   readonly queues: Readonly<Record<string, QueueSummary>>
+  readonly alerts: AlertsSummary
+}
+
+/** What people were told: each incident once, however often it was repeated. */
+export type AlertsSummary = {
+  readonly incidents: number
+  readonly critical: number
+  /** Incidents by what was said of them, the most frequent first. */
+  readonly titles: Readonly<Record<string, number>>
 }
 
 export type QueueSummary = {
@@ -65,6 +74,21 @@ export function summarise(world: World, seed: number): Summary {
     simulatedHours: (now - (scenario.countedFrom ?? scenario.startAt)) / 3_600_000,
     total: { ...summariseParts(all, now), peakDepth: world.depths.peak },
     queues: Object.fromEntries(parts.map(([name, part]) => [name, summariseParts([part], now)])),
+    alerts: summariseAlerts(world),
+  }
+}
+
+function summariseAlerts({ twin }: World): AlertsSummary {
+  const begun = twin.sns.published.filter(({ attributes }) => attributes['kind'] === 'trigger')
+  const titles = new Map<string, number>()
+  for (const { subject } of begun) {
+    const title = subject?.replace(/^\[\S+\] \w+: /, '') ?? ''
+    titles.set(title, (titles.get(title) ?? 0) + 1)
+  }
+  return {
+    incidents: begun.length,
+    critical: begun.filter(({ attributes }) => attributes['severity'] === 'critical').length,
+    titles: Object.fromEntries([...titles].sort((a, b) => b[1] - a[1])),
   }
 }
 
