@@ -222,7 +222,7 @@ async function look(queues: number, of: number): Promise<void> {
     autoscaling: aws.makeAutoScaling(),
     cloudwatch: aws.makeCloudWatch(),
     dynamodb: aws.makeDynamoDb(),
-    sns: aws.makeSns(),
+    ...{ sns: aws.makeSns(), ssm: aws.makeSsm(), web: aws.makeWeb() },
     ...{ drainName: 'talk-prod-drain', stateTable: 'state' },
     alertsTopic: 'arn:aws:sns:us-east-1:123456789012:wire-alerts',
     log: { info: quiet, warn: quiet, error: quiet },

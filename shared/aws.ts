@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { setTimeout } from 'node:timers/promises'
 import { AutoScalingClient } from '@aws-sdk/client-auto-scaling'
 import { CloudWatchClient } from '@aws-sdk/client-cloudwatch'
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb'
@@ -45,8 +46,17 @@ export type DrainDeps = Deps & {
 /** What alerts has beyond that. */
 export type AlertsDeps = Deps & {
   readonly sns: Pick<SNSClient, 'send'>
+  readonly ssm: Pick<SSMClient, 'send'>
+  readonly web: Web
   /** The ARN of the topic that every page goes to. */
   readonly alertsTopic: string
+}
+
+/** What is not AWS: the channels by which people are told. */
+export type Web = {
+  readonly fetch: (url: string, init: RequestInit) => Promise<Response>
+  readonly wait: (milliseconds: number) => Promise<void>
+  readonly pagerDutyUrl: string
 }
 
 /** One JSON line per call: a message and its fields. */
@@ -80,6 +90,12 @@ export const makeHistory = () => new CloudWatchClient({ ...options, requestHandl
 export const makeDynamoDb = () => new DynamoDBClient(options)
 export const makeSns = () => new SNSClient(options)
 export const makeSsm = () => new SSMClient(options)
+
+export const makeWeb = (): Web => ({
+  fetch: (url, init) => fetch(url, init),
+  wait: (milliseconds) => setTimeout(milliseconds),
+  pagerDutyUrl: 'https://events.pagerduty.com/v2/enqueue',
+})
 
 // Not Lambda's request id: an event that is delivered twice comes with the same one.
 export const newRunId = () => randomUUID()

@@ -71,7 +71,7 @@ const bans: Ban[] = [
     name: 'functions/ and shared/ trust types: parse instead of `as`, `any` or `!`',
     among: product.map(withoutComments),
     // `as const` and the names of imports aside, every `as` is a cast.
-    pattern: /^(?!import|export).*\bas (?!const\b)\w|\bany\b|[\w\])]!([.);,[]|$)/,
+    pattern: /^(?!import|export).*\bas (?!const\b)\w|(?<!AbortSignal\.)\bany\b|[\w\])]!([.);,[]|$)/,
   },
   {
     name: 'the compiler is not told to look away',

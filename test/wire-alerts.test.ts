@@ -1,3 +1,5 @@
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import {
   CreateAutoScalingGroupCommand,
   CreateLaunchConfigurationCommand,
@@ -10,6 +12,7 @@ import {
   ReceiveMessageCommand,
   SendMessageBatchCommand,
 } from '@aws-sdk/client-sqs'
+import { PutParameterCommand } from '@aws-sdk/client-ssm'
 import { afterAll, describe, expect, it } from 'vitest'
 import { alerts } from '../functions/alerts/handler.ts'
 import { readNotes } from '../functions/alerts/notebook.ts'
@@ -21,6 +24,8 @@ import {
   makeDynamoDb,
   makeSns,
   makeSqs,
+  makeSsm,
+  makeWeb,
   newRunId,
 } from '../shared/aws.ts'
 import { sqsKey } from '../twin/aws/vending.ts'
@@ -34,8 +39,8 @@ import { describeWithMoto } from './moto.ts'
 const tick = { shard: 0, of: 1 }
 const minute = 60_000
 
-// Every message is one too many, at once.
-const strict = { depth: { threshold: 0, for: '0s', recoverFor: '0s' } }
+// Every message is one too many, at once; and nobody sweeps here.
+const strict = { depth: { threshold: 0, for: '0s', recoverFor: '0s' }, off: ['blind'] }
 const fleet = (names: readonly string[], settings: object = {}) =>
   fleetOf({
     defaults: { taskTime: '20s', scaling: { mode: 'observe' }, alerts: strict },
@@ -95,7 +100,7 @@ describe('alerts over the wire', () => {
     expect(message).toContain('Impact: a: 3 wait')
     // Another second of life for what waited: the queue is empty.
     rig.stub.cloud.garbled.set('a', (all) => all.set('ApproximateNumberOfMessages', '0'))
-    for (const minutes of [3, 4]) await run(rig, ['a', 'b'], minutes)
+    for (let minutes = 3; minutes <= 15; minutes++) await run(rig, ['a', 'b'], minutes)
     expect(subjects(rig)).toEqual([
       '[test] critical: a: falls behind its promise',
       '[test] over: a: falls behind its promise',
@@ -178,6 +183,7 @@ describeWithMoto('alerts on an AWS that nobody here wrote', (moto) => {
       cloudwatch: makeCloudWatch(),
       dynamodb: makeDynamoDb(),
       sns: makeSns(),
+      ssm: makeSsm(),
     }
     for (const client of Object.values(clients)) {
       Object.assign(client.config, { disableRequestCompression: async () => true })
@@ -235,12 +241,30 @@ describeWithMoto('alerts on an AWS that nobody here wrote', (moto) => {
     const quiet = { info: () => {}, warn: () => {}, error: () => {} }
     const deps: Omit<AlertsDeps, 'runId'> = {
       ...clients,
+      web: makeWeb(),
       ...{ stateTable: 'state', drainName: 'drain', log: quiet, alertsTopic: TopicArn ?? '' },
       clock: { now: () => Date.now() },
       signal: AbortSignal.timeout(60_000),
     }
+    const posted: { title: string; kind: string }[] = []
+    const server = createServer(async (request, response) => {
+      const parts: Buffer[] = []
+      for await (const part of request) parts.push(part)
+      posted.push(JSON.parse(Buffer.concat(parts).toString()))
+      response.writeHead(200).end()
+    })
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    const { port } = server.address() as AddressInfo
+    await clients.ssm.send(
+      new PutParameterCommand({
+        ...{ Name: '/test/hook', Type: 'SecureString', Value: `http://127.0.0.1:${port}/` },
+      }),
+    )
     const own = fleetOf({
       queues: { invoice: { alerts: { 'dead-letter': { for: '0s' } } } },
+      notify: {
+        channels: { hook: { webhook: '/test/hook' }, chat: { slack: '/test/no-such' } },
+      },
     })
     const report = await alerts(own)(tick, { ...deps, runId: newRunId() })
     expect(report.firing.map(({ rule, value }) => [rule, value])).toEqual([
@@ -249,6 +273,18 @@ describeWithMoto('alerts on an AWS that nobody here wrote', (moto) => {
     ])
     const again = await alerts(own)(tick, { ...deps, runId: newRunId() })
     expect(again.pages).toEqual([])
+    server.close()
+    const titles = [
+      'invoice: falls behind its promise',
+      'invoice: messages were given up',
+      'pages do not reach a channel',
+    ]
+    expect(posted.map(({ title }) => title).sort()).toEqual(titles)
+    // The next run tries the other one again.
+    expect((await readTold(deps)).due).toMatchObject([
+      { channels: ['chat'], tries: 2 },
+      { channels: ['chat'], tries: 2 },
+    ])
     const { Messages = [] } = await sqs.send(
       new ReceiveMessageCommand({ QueueUrl: inbox, MaxNumberOfMessages: 10 }),
     )
@@ -256,6 +292,10 @@ describeWithMoto('alerts on an AWS that nobody here wrote', (moto) => {
     expect(told.map(({ Subject }) => Subject).sort()).toEqual([
       '[test] critical: invoice: falls behind its promise',
       '[test] warning: invoice: messages were given up',
+      '[test] warning: pages do not reach a channel',
     ])
+    expect(told.find(({ Subject }) => Subject.includes('channel')).Message).toContain(
+      'chat: secret-missing (there is no parameter /test/no-such)',
+    )
   })
 })

@@ -96,6 +96,7 @@ export function createTwin<T>({ seed, startAt, makeTask, moreTables = [] }: Opti
     clock: { now: () => engine.now },
     ...{ stateTable, drainName: twinDrainName, log },
     ...{ timerQueue: twinTimerQueue, fastQueue: twinFastQueue, alertsTopic: twinAlertsTopic },
+    web: noWeb,
     signal: new AbortController().signal,
   }
   let runs = 0
@@ -117,6 +118,13 @@ export function createTwin<T>({ seed, startAt, makeTask, moreTables = [] }: Opti
     },
     emit,
   }
+}
+
+// The world of the twin has no channels beside its topic.
+const noWeb: TwinDeps['web'] = {
+  fetch: () => Promise.reject(new Error('The twin has no web')),
+  wait: () => Promise.resolve(),
+  pagerDutyUrl: 'https://events.pagerduty.com/v2/enqueue',
 }
 
 function createLog() {

@@ -24,8 +24,8 @@ export const causeOf = (rule: RuleName): Cause =>
 const explained: Readonly<Partial<Record<Cause, readonly Cause[]>>> = {
   // With too few instances more is wanted than max, and what is there takes longer.
   'no-capacity': ['behind', 'at-max'],
-  // Workers that do nothing let the queue grow, and hold what they have.
-  stalled: ['behind', 'at-max', 'orphaned', 'no-capacity'],
+  // Workers that do nothing let the queue grow, and hold what they have until others get it.
+  stalled: ['behind', 'at-max', 'orphaned', 'no-capacity', 'redelivery', 'dead-letter'],
   'at-max': ['behind'],
   // What comes back again and again is counted as in flight, keeps slots busy, and ends there.
   redelivery: ['behind', 'orphaned', 'dead-letter', 'at-max'],

@@ -8,6 +8,8 @@ import {
   makeDynamoDb,
   makeSns,
   makeSqs,
+  makeSsm,
+  makeWeb,
   systemClock,
 } from '../../shared/aws.ts'
 import { each } from '../../shared/each.ts'
@@ -83,6 +85,8 @@ const clients = {
   cloudwatch: makeCloudWatch(),
   dynamodb: makeDynamoDb(),
   sns: makeSns(),
+  ssm: makeSsm(),
+  web: makeWeb(),
   clock: systemClock,
 }
 

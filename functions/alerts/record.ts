@@ -37,8 +37,8 @@ export function logRun(log: Log, run: Run): Report {
   }
   for (const page of told?.pages ?? []) log.info('page', { ...page })
   for (const page of told?.dropped ?? []) log.error('page given up', { key: page.key })
-  for (const { page, channel, reason } of failed(told)) {
-    log.error('channel failed', { key: page.key, channel, reason })
+  for (const { page, channel, reason, detail } of failed(told)) {
+    log.error('channel failed', { key: page.key, channel, reason, detail })
   }
   const firing = decisions.reduce((sum, { alerts }) => sum + alerts.length, 0)
   log.info('watched', { ...tick, superseded, queues: decisions.length, firing, ...metricsRead })

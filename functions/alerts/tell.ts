@@ -1,13 +1,19 @@
 import type { Page } from '../../shared/alerts/page.ts'
 import type { AlertsDeps } from '../../shared/aws.ts'
 import type { Tick } from '../../shared/looks.ts'
-import { channelsOf, type Delivery, tellAll } from '../../shared/notify/send.ts'
+import {
+  type Delivery,
+  destinationsOf,
+  type Sending,
+  tellAll,
+  topic,
+} from '../../shared/notify/send.ts'
 import type { Fleet } from '../../shared/queue-config.ts'
 import type { Alert } from './alert.ts'
 import { readOthers } from './notebook.ts'
 import { pagesOf } from './pages.ts'
 import { claim, type Due, leftOf, readTold, writeTold } from './told.ts'
-import { cappedPage, pageOf } from './words.ts'
+import { cappedPage, channelPage, pageOf } from './words.ts'
 
 /** What was told in a run. */
 export type Told = {
@@ -42,14 +48,36 @@ export async function tell(
   const claimed = await writeTold(deps, { version, open, due: [...mine, ...theirs] })
   if (claimed === 'superseded') return { ...nothing, superseded: true }
   if (mine.length === 0) return nothing
-  const deliveries = await tellAll(deps, mine)
+  const deliveries = await tellAll(deps, fleet, mine)
+  const report = reportOf(mine, deliveries, fleet, now)
+  if (report) deliveries.push(...(await tellAll(deps, fleet, [report])))
   const { left, dropped } = leftOf(mine, deliveries)
   await writeTold(deps, { version: version + 1, open, due: [...left, ...theirs] })
   return { superseded: false, pages, deliveries, dropped: dropped.map(({ page }) => page) }
 }
 
+/** What could not be told for the first time, for the channels that work. */
+function reportOf(
+  mine: readonly Due[],
+  deliveries: readonly Delivery[],
+  { name, notify }: Fleet,
+  now: number,
+): Sending | null {
+  const first = new Set(mine.flatMap(({ page, tries }) => (tries === 1 ? page : [])))
+  const failed = deliveries.filter(({ page, reason }) => reason !== null && first.has(page))
+  const lines = new Map(
+    failed.map(({ channel, reason, detail }) => [channel, `${channel}: ${reason} (${detail})`]),
+  )
+  const all = [topic, ...notify.channels.map((channel) => channel.name)]
+  const working = all.filter((channel) => !lines.has(channel))
+  if (lines.size === 0 || working.length === 0) return null
+  return { page: channelPage([...lines.values()], name, now), channels: working }
+}
+
 /** The channels that are to have a page, the topic always. */
 function dueOf(page: Page, fleet: Fleet): Due {
-  const wanted = channelsOf(fleet).filter(({ severities }) => severities.includes(page.severity))
+  const wanted = destinationsOf(fleet).filter(({ severities }) =>
+    severities.includes(page.severity),
+  )
   return { page, channels: wanted.map(({ name }) => name), claimedAt: 0, tries: 0 }
 }

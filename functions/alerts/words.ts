@@ -121,6 +121,18 @@ function actionOf(cause: Cause, { context }: Alert): string {
   }
 }
 
+/** That a channel has not taken what it was told. */
+export function channelPage(lines: readonly string[], fleet: string, now: number): Page {
+  return {
+    ...{ key: `${fleet}/channels/${now}`, kind: 'trigger', fleet, severity: 'warning' },
+    title: `pages do not reach ${lines.length === 1 ? 'a channel' : `${lines.length} channels`}`,
+    ...{ at: now, since: now, until: null, impact: 'whoever listens there is told of nothing' },
+    cause: lines.join('; '),
+    action: 'tries again each minute for an hour',
+    ...{ alerts: [], silenced: [], link: null },
+  }
+}
+
 /** That there is more to tell than a run tells. */
 export function cappedPage(held: number, fleet: string, now: number): Page {
   const pages = held === 1 ? '1 more page' : `${held} more pages`

@@ -1,48 +1,81 @@
 import { PublishCommand } from '@aws-sdk/client-sns'
 import type { Page } from '../alerts/page.ts'
-import { severities } from '../alerts/rules.ts'
+import { type Severity, severities } from '../alerts/rules.ts'
+import type { Channel } from '../alerts/settings.ts'
 import type { AlertsDeps } from '../aws.ts'
 import type { Fleet } from '../queue-config.ts'
+import { postPage } from './channels.ts'
+import type { Posted } from './post.ts'
+import { readSecrets, type Secret } from './secrets.ts'
 import { subjectOf, textOf } from './text.ts'
+
+/** Pages to their channels. A channel that fails keeps nobody from the others. */
 
 /** What came of a page at a channel; no reason: it was taken. */
 export type Delivery = {
   readonly page: Page
   readonly channel: string
   readonly reason: string | null
+  readonly detail: string | null
 }
-
-type Destination = { readonly name: string; readonly severities: readonly string[] }
 
 /** The topic of the stack, which has every page. */
 export const topic = 'sns'
 
-export const channelsOf = (_: Fleet): readonly Destination[] => [{ name: topic, severities }]
+type Destination = { readonly name: string; readonly severities: readonly Severity[] }
 
-type Sending = { readonly page: Page; readonly channels: readonly string[] }
+export const destinationsOf = ({ notify }: Fleet): readonly Destination[] => [
+  { name: topic, severities },
+  ...notify.channels,
+]
 
-/** Each page on each of its channels; a channel that fails is its own failure, and never throws. */
+export type Sending = { readonly page: Page; readonly channels: readonly string[] }
+
+/** Each page on each of its channels: channels at once, the pages of one in their order. */
 export async function tellAll(
-  deps: Pick<AlertsDeps, 'sns' | 'alertsTopic' | 'signal'>,
+  deps: AlertsDeps,
+  fleet: Fleet,
   sendings: readonly Sending[],
 ): Promise<Delivery[]> {
-  const deliveries: Delivery[] = []
-  for (const { page, channels } of sendings) {
-    if (!channels.includes(topic)) continue
-    const [sent] = await Promise.allSettled([publishPage(deps, page)])
-    const reason = sent.status === 'fulfilled' ? null : reasonOf(sent.reason)
-    deliveries.push({ page, channel: topic, reason })
+  const used = new Set(sendings.flatMap(({ channels }) => channels))
+  const channels = fleet.notify.channels.filter(({ name }) => used.has(name))
+  const secrets = await secretsOf(deps, channels)
+  const tellOn = async (name: string): Promise<Delivery[]> => {
+    const channel = channels.find((one) => one.name === name)
+    const deliveries: Delivery[] = []
+    for (const { page, channels: wanted } of sendings) {
+      if (!wanted.includes(name)) continue
+      const posted = channel
+        ? await postPage(deps, channel, secrets.get(channel.secret), page)
+        : name === topic
+          ? await publishPage(deps, page)
+          : // It was taken out of the file since: nobody is there any more.
+            null
+      const { reason, detail } = posted ?? { reason: null, detail: null }
+      deliveries.push({ page, channel: name, reason, detail })
+    }
+    return deliveries
   }
-  return deliveries
+  return (await Promise.all([...used].map(tellOn))).flat()
 }
 
-const reasonOf = (error: unknown) =>
-  error instanceof Error ? `${error.name}: ${error.message}` : String(error)
+/** Where Systems Manager cannot be asked, the channels that need it have no secret. */
+async function secretsOf(
+  deps: AlertsDeps,
+  channels: readonly Channel[],
+): Promise<ReadonlyMap<string, Secret>> {
+  if (channels.length === 0) return new Map()
+  const names = channels.map(({ secret }) => secret)
+  const [read] = await Promise.allSettled([readSecrets(deps, names)])
+  if (read.status === 'fulfilled') return read.value
+  const detail = read.reason instanceof Error ? read.reason.name : 'Systems Manager did not answer'
+  return new Map(names.map((name) => [name, { problem: { reason: 'secret-missing', detail } }]))
+}
 
 async function publishPage(
   { sns, alertsTopic, signal }: Pick<AlertsDeps, 'sns' | 'alertsTopic' | 'signal'>,
   page: Page,
-): Promise<void> {
+): Promise<Posted> {
   const text = (StringValue: string) => ({ DataType: 'String', StringValue })
   const command = new PublishCommand({
     TopicArn: alertsTopic,
@@ -51,5 +84,9 @@ async function publishPage(
     // A subscription filters by these.
     MessageAttributes: { severity: text(page.severity), kind: text(page.kind) },
   })
-  await sns.send(command, { abortSignal: signal })
+  const [sent] = await Promise.allSettled([sns.send(command, { abortSignal: signal })])
+  if (sent.status === 'fulfilled') return null
+  const { reason: error } = sent
+  const detail = error instanceof Error ? `${error.name}: ${error.message}` : String(error)
+  return { reason: 'unreachable', detail }
 }

@@ -13,6 +13,7 @@ import {
   makeSns,
   makeSqs,
   makeSsm,
+  makeWeb,
   newRunId,
   systemClock,
 } from '../../shared/aws.ts'
@@ -57,6 +58,7 @@ export async function makeRig(depths: Readonly<Record<string, number>>): Promise
     clock: systemClock,
     drainName,
     ...{ timerQueue, fastQueue, alertsTopic },
+    web: makeWeb(),
     stateTable: table,
     log: { info: collect('info'), warn: collect('warn'), error: collect('error') },
     signal: AbortSignal.timeout(deadlineMilliseconds),
