@@ -40,8 +40,9 @@ function statuses(condition: Condition, story: readonly (number | '-' | 'idle')[
 const end = (condition: Condition, samples: readonly Sample[]) =>
   advance(condition, samples, null, later).state
 
-// CloudWatch's documentation has these tables for three periods, of which three or two breach:
-// X is a breach, 0 is none, - is missing; the newest is on the right.
+// X is a breach, 0 is none, - is missing; the newest is on the right. Three periods, of which three
+// or two breach: the two tables of CloudWatch's documentation, then rows of its earlier edition
+// that the text of the later one does not contradict.
 describe('a range of samples is judged as by CloudWatch', () => {
   const modes: readonly Missing[] = ['missing', 'ignore', 'breaching', 'notBreaching']
   const [alarm, ok, none, same] = ['breaching', 'good', 'unknown', 'unknown'] as const
@@ -49,7 +50,6 @@ describe('a range of samples is judged as by CloudWatch', () => {
   const rows: [number, string, [Verdict, Verdict, Verdict, Verdict]][] = [
     [3, '0 - X - X', [ok, ok, ok, ok]],
     [3, '0 - - - -', [ok, ok, ok, ok]],
-    [3, '- - - - 0', [ok, ok, ok, ok]],
     [3, '- - - - -', [none, same, alarm, ok]],
     [3, '0 X X - X', [alarm, alarm, alarm, alarm]],
     [3, '- - X - -', [alarm, same, alarm, ok]],
@@ -57,7 +57,10 @@ describe('a range of samples is judged as by CloudWatch', () => {
     [2, '0 0 X 0 X', [alarm, alarm, alarm, alarm]],
     [2, '0 - X - -', [ok, ok, alarm, ok]],
     [2, '- - - - 0', [ok, ok, alarm, ok]],
-    [2, '- - - - X', [alarm, same, alarm, ok]],
+    [2, '- - - X -', [alarm, same, alarm, ok]],
+    [3, 'X - - - -', [alarm, same, alarm, ok]],
+    [3, '- - - - X', [none, same, alarm, ok]],
+    [2, '- - - - X', [none, same, alarm, ok]],
   ]
   const cases = rows.flatMap(([breaching, range, verdicts]) =>
     modes.map((missing, index) => ({ breaching, range, missing, verdict: verdicts[index] })),
@@ -71,10 +74,22 @@ describe('a range of samples is judged as by CloudWatch', () => {
     expect(verdictOf(condition, samplesOf(story))).toBe(row.verdict)
   })
 
+  // Not in a table, but in the text below them, which does not say what the state is instead.
+  it.each([
+    ['the next may be good', ['-', '-', '-', 200, '-'], 'unknown'],
+    ['which it is', ['-', '-', 200, '-', 50], 'good'],
+    ['where it is, one that is old enough does not count either', ['-', 200, '-', '-', 50], 'good'],
+    ['the oldest breach counts, not the newest', ['-', '-', 200, '-', 200], 'breaching'],
+  ] as const)('a breach with gaps, three of three: %s', (_, story, verdict) => {
+    expect(verdictOf(conditionOf({ breaching: 3, looks: 3 }), samplesOf(story))).toBe(verdict)
+  })
+
   it.each([
     ['one sample of three that would be needed, though nothing is missing', [200], 'good'],
     ['two of them', [200, 200], 'good'],
     ['all three', [200, 200, 200], 'breaching'],
+    ['two of them and a gap', [200, 200, '-'], 'breaching'],
+    ['a gap and one', ['-', 200], 'unknown'],
   ] as const)('at the beginning: %s', (_, story, verdict) => {
     expect(verdictOf(conditionOf({ breaching: 3, looks: 3 }), samplesOf(story))).toBe(verdict)
   })

@@ -207,7 +207,9 @@ export function verdictOf(
   if (missing === 'breaching') return bad + lacking >= breaching ? 'breaching' : 'good'
   if (bad >= breaching) return 'breaching'
   if (known.length === 0) return 'unknown'
-  // All that is known is bad: CloudWatch does not wait for more, unless it is to ignore the gaps.
-  if (bad < known.length || recent.length < looks || lacking === 0) return 'good'
-  return missing === 'ignore' ? 'unknown' : 'breaching'
+  if (bad < known.length || lacking === 0) return 'good'
+  // All that is known is bad, and too little of it. CloudWatch does not wait for more once the
+  // first is so old that M would have been there, unless it is to ignore the gaps.
+  const age = recent.length - recent.findIndex(({ value }) => value !== null)
+  return age >= breaching && missing !== 'ignore' ? 'breaching' : 'unknown'
 }
