@@ -40,8 +40,9 @@ function statuses(condition: Condition, story: readonly (number | '-' | 'idle')[
 const end = (condition: Condition, samples: readonly Sample[]) =>
   advance(condition, samples, null, later).state
 
-// CloudWatch's documentation has these tables for three periods, of which three or two breach:
-// X is a breach, 0 is none, - is missing; the newest is on the right.
+// X is a breach, 0 is none, - is missing; the newest is on the right. Three periods, of which three
+// or two breach: the two tables of CloudWatch's documentation, then rows of its earlier edition
+// that the text of the later one does not contradict.
 describe('a range of samples is judged as by CloudWatch', () => {
   const modes: readonly Missing[] = ['missing', 'ignore', 'breaching', 'notBreaching']
   const [alarm, ok, none, same] = ['breaching', 'good', 'unknown', 'unknown'] as const
@@ -49,7 +50,6 @@ describe('a range of samples is judged as by CloudWatch', () => {
   const rows: [number, string, [Verdict, Verdict, Verdict, Verdict]][] = [
     [3, '0 - X - X', [ok, ok, ok, ok]],
     [3, '0 - - - -', [ok, ok, ok, ok]],
-    [3, '- - - - 0', [ok, ok, ok, ok]],
     [3, '- - - - -', [none, same, alarm, ok]],
     [3, '0 X X - X', [alarm, alarm, alarm, alarm]],
     [3, '- - X - -', [alarm, same, alarm, ok]],
@@ -57,7 +57,10 @@ describe('a range of samples is judged as by CloudWatch', () => {
     [2, '0 0 X 0 X', [alarm, alarm, alarm, alarm]],
     [2, '0 - X - -', [ok, ok, alarm, ok]],
     [2, '- - - - 0', [ok, ok, alarm, ok]],
-    [2, '- - - - X', [alarm, same, alarm, ok]],
+    [2, '- - - X -', [alarm, same, alarm, ok]],
+    [3, 'X - - - -', [alarm, same, alarm, ok]],
+    [3, '- - - - X', [none, same, alarm, ok]],
+    [2, '- - - - X', [none, same, alarm, ok]],
   ]
   const cases = rows.flatMap(([breaching, range, verdicts]) =>
     modes.map((missing, index) => ({ breaching, range, missing, verdict: verdicts[index] })),
@@ -71,10 +74,22 @@ describe('a range of samples is judged as by CloudWatch', () => {
     expect(verdictOf(condition, samplesOf(story))).toBe(row.verdict)
   })
 
+  // Not in a table, but in the text below them, which does not say what the state is instead.
+  it.each([
+    ['the next may be good', ['-', '-', '-', 200, '-'], 'unknown'],
+    ['which it is', ['-', '-', 200, '-', 50], 'good'],
+    ['where it is, one that is old enough does not count either', ['-', 200, '-', '-', 50], 'good'],
+    ['the oldest breach counts, not the newest', ['-', '-', 200, '-', 200], 'breaching'],
+  ] as const)('a breach with gaps, three of three: %s', (_, story, verdict) => {
+    expect(verdictOf(conditionOf({ breaching: 3, looks: 3 }), samplesOf(story))).toBe(verdict)
+  })
+
   it.each([
     ['one sample of three that would be needed, though nothing is missing', [200], 'good'],
     ['two of them', [200, 200], 'good'],
     ['all three', [200, 200, 200], 'breaching'],
+    ['two of them and a gap', [200, 200, '-'], 'breaching'],
+    ['a gap and one', ['-', 200], 'unknown'],
   ] as const)('at the beginning: %s', (_, story, verdict) => {
     expect(verdictOf(conditionOf({ breaching: 3, looks: 3 }), samplesOf(story))).toBe(verdict)
   })
@@ -158,6 +173,12 @@ describe('a rule goes from ok to firing and back', () => {
       [200, '-', '-', '-'],
       ['firing', 'firing', 'firing', 'ok'],
     ],
+    [
+      'though the last number was bad',
+      { missing: 'notBreaching', breaching: 2, looks: 3 },
+      [200, 200, '-', '-', '-', '-'],
+      ['ok', 'firing', 'firing', 'firing', 'firing', 'ok'],
+    ],
   ]
   it.each(rows)('%s', (_, settings, story, expected) => {
     expect(statuses(conditionOf(settings), story)).toEqual(expected)
@@ -173,6 +194,17 @@ describe('a rule goes from ok to firing and back', () => {
       ...{ status: 'ok', firingSince: null, peak: null },
     })
   })
+  it('one that gets bad again is bad since it first was, and its worst may be the first', () => {
+    const condition = conditionOf({ recoverSeconds: 120 })
+    expect(end(condition, samplesOf([180, 50, 150]))).toMatchObject({
+      ...{ status: 'firing', since: startAt + 120, firingSince: startAt, peak: 180, value: 150 },
+    })
+  })
+  it('says that nothing is known, and what the last number was', () => {
+    expect(end(conditionOf({ missing: 'ignore' }), samplesOf([200, '-', '-', '-']))).toMatchObject({
+      ...{ status: 'firing', value: 200, unknown: true },
+    })
+  })
   it('the worst is the least where less is worse', () => {
     const condition = conditionOf({ bad: 'below', recovery: 120 })
     expect(end(condition, samplesOf([90, 20, 70]))).toMatchObject({ status: 'firing', peak: 20 })
@@ -185,6 +217,13 @@ describe('a rule goes from ok to firing and back', () => {
       { at: startAt + 1_801, value: 200 },
     ]
     expect(end(condition, samples)).toMatchObject({ status: 'pending', since: startAt + 1_801 })
+  })
+  it('what was bad before it does not count with what is bad after it', () => {
+    const samples = [
+      { at: startAt, value: 200 },
+      { at: startAt + 1_801, value: 200 },
+    ]
+    expect(end(conditionOf({ breaching: 2, looks: 3 }), samples).status).toBe('ok')
   })
   it('what fires goes on, for nobody has said that it is over', () => {
     const samples = [
@@ -200,6 +239,7 @@ describe('samples that cannot be right', () => {
     ['from the future', [{ at: later + 121, value: 200 }], { ahead: 1 }, 'ok', null],
     ['a clock that is a little ahead', [{ at: later + 120, value: 200 }], {}, 'firing', 200],
     ['at no time', [{ at: Number.NaN, value: 200 }], { ahead: 1 }, 'ok', null],
+    ['before all time', [{ at: Number.NEGATIVE_INFINITY, value: 200 }], { old: 1 }, 'ok', null],
     ['twice', samplesOf([200]).concat(samplesOf([50])), { old: 1 }, 'firing', 200],
     ['no number', samplesOf([Number.NaN]), { absurd: 1 }, 'ok', null],
     ['without end', samplesOf([Number.POSITIVE_INFINITY]), { absurd: 1 }, 'ok', null],
@@ -209,6 +249,31 @@ describe('samples that cannot be right', () => {
     const outcome = advance(conditionOf(), samples, null, later)
     expect(outcome.refused).toEqual(refused)
     expect(outcome.state).toMatchObject({ status, value })
+  })
+  it('a time that is none leaves the others in their order', () => {
+    const none: Sample = { at: Number.NaN, value: 50 }
+    const [first, second] = samplesOf([50, 200])
+    if (!first || !second) throw new Error('There were two samples')
+    const outcome = advance(conditionOf(), [second, none, first], null, later)
+    expect(outcome).toMatchObject({ state: { status: 'firing' }, refused: { ahead: 1 } })
+    expect(outcome.refused.old).toBeUndefined()
+  })
+  it.each([
+    ['the worst', 'above', [50, 200, 90], 200],
+    ['the least, where less is worse', 'below', [90, 20, 150], 20],
+    ['a number rather than none', 'above', [null, 50, Number.NaN], 50],
+    ['none rather than what cannot be', 'above', [Number.NaN, null, -5], null],
+  ] as const)('of several of one time %s is taken', (_, bad, values, value) => {
+    const samples = values.map((one) => ({ at: startAt, value: one }))
+    const { state, refused } = advance(conditionOf({ bad }), samples, null, later)
+    expect(state.value).toBe(value)
+    expect(refused).toEqual({ old: 2 })
+  })
+  it('of two without a number the one that says why is taken', () => {
+    const [known] = samplesOf(['idle'])
+    if (!known) throw new Error('There was one sample')
+    const samples = [{ at: startAt, value: null }, known]
+    expect(end(conditionOf({ missing: 'idle' }), samples).unknown).toBe(false)
   })
   it('an absurd one counts as missing', () => {
     const { state } = advance(conditionOf({ missing: 'breaching' }), samplesOf([-1]), null, later)
@@ -229,6 +294,22 @@ const anySamples = fc
       return { at, value }
     })
   })
+// JSON has no -0.
+const anyNumber = fc.double().map((number) => number + 0)
+/** What no caller should send: wrong clocks, several of one time, no numbers. */
+const anything = fc.array(
+  fc.record({
+    at: fc.oneof(
+      {
+        weight: 3,
+        arbitrary: fc.integer({ min: 0, max: 6 }).map((minute) => startAt + minute * 60),
+      },
+      fc.constantFrom(Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, 1e15),
+      anyNumber,
+    ),
+    value: fc.oneof(anyValue, anyNumber),
+  }),
+)
 const anyCondition = fc
   .record({
     bad: fc.constantFrom('above', 'below'),
@@ -265,6 +346,35 @@ describe('whatever comes', () => {
           expect(state).toEqual(end(condition, samples))
         },
       ),
+    )
+  })
+
+  it('comes to the same in any order within one call, whatever the samples are', () => {
+    const inTwoOrders = anything.chain((samples) =>
+      fc.tuple(fc.constant(samples), fc.shuffledSubarray(samples, { minLength: samples.length })),
+    )
+    fc.assert(
+      fc.property(anyCondition, inTwoOrders, (condition, [one, other]) => {
+        const now = startAt + 240
+        expect(advance(condition, other, null, now)).toEqual(advance(condition, one, null, now))
+      }),
+      { numRuns: 1_000 },
+    )
+  })
+
+  it('counts each sample that it does not take, and remembers few, and only what JSON has', () => {
+    fc.assert(
+      fc.property(anyCondition, anything, (condition, samples) => {
+        const now = startAt + 240
+        const { state, refused } = advance(condition, samples, null, now)
+        const timely = samples
+          .map(({ at }) => at)
+          .filter((at) => Number.isFinite(at) && at <= now + 120)
+        const taken = samples.length - (refused.ahead ?? 0) - (refused.old ?? 0)
+        expect(taken).toBe(new Set(timely).size)
+        expect(state.recent.length).toBeLessThanOrEqual(condition.looks + 2)
+        expect(JSON.parse(JSON.stringify(state))).toEqual(state)
+      }),
     )
   })
 

@@ -84,22 +84,39 @@ export function advance(
   now: number,
 ): { readonly state: AlertState; readonly refused: Refused } {
   const refused: Refused = {}
-  const refuse = (why: keyof Refused) => {
-    refused[why] = (refused[why] ?? 0) + 1
+  const refuse = (why: keyof Refused, count = 1) => {
+    if (count > 0) refused[why] = (refused[why] ?? 0) + count
   }
+  // This leaves out NaN as well, which would bring the others out of order.
+  const timely = samples.filter(({ at }) => at <= now + aheadSeconds)
+  refuse('ahead', samples.length - timely.length)
   let state = previous ?? atFirst(now)
-  for (const sample of [...samples].sort((a, b) => a.at - b.at)) {
+  for (const sample of timely.sort(inOrder(condition))) {
     const last = state.recent.at(-1)?.at ?? Number.NEGATIVE_INFINITY
-    if (!Number.isFinite(sample.at) || sample.at > now + aheadSeconds) refuse('ahead')
-    else if (sample.at <= last) refuse('old')
-    else {
-      const isAbsurd =
-        sample.value !== null && !(Number.isFinite(sample.value) && sample.value >= 0)
-      if (isAbsurd) refuse('absurd')
-      state = step(condition, isAbsurd ? { at: sample.at, value: null } : sample, state)
+    if (sample.at <= last) {
+      refuse('old')
+      continue
     }
+    if (isAbsurd(sample)) refuse('absurd')
+    state = step(condition, isAbsurd(sample) ? { at: sample.at, value: null } : sample, state)
   }
   return { state, refused }
+}
+
+const isAbsurd = ({ value }: Sample) => value !== null && !(Number.isFinite(value) && value >= 0)
+
+/** By time; of several of one time the worst is taken, and a number rather than none. */
+const inOrder =
+  ({ bad }: Condition) =>
+  (a: Sample, b: Sample) =>
+    a.at - b.at ||
+    vagueness(a) - vagueness(b) ||
+    (bad === 'above' ? 1 : -1) * ((b.value ?? 0) - (a.value ?? 0))
+
+const vagueness = (sample: Sample) => {
+  if (isAbsurd(sample)) return 3
+  if (sample.value !== null) return 0
+  return sample.idle ? 1 : 2
 }
 
 /** One sample more. */
@@ -136,8 +153,7 @@ function transit(
   const peak = worse(condition, state.peak, sample.value)
   const isBad = verdict === 'breaching'
   if (state.status === 'ok') {
-    if (!isBad) return { ...state, peak: null }
-    return fireIfDue(condition, at, to('pending', { peak: sample.value }))
+    return isBad ? fireIfDue(condition, at, to('pending', { peak })) : state
   }
   if (state.status === 'pending') {
     if (!isBad) return to('ok', { peak: null })
@@ -207,7 +223,9 @@ export function verdictOf(
   if (missing === 'breaching') return bad + lacking >= breaching ? 'breaching' : 'good'
   if (bad >= breaching) return 'breaching'
   if (known.length === 0) return 'unknown'
-  // All that is known is bad: CloudWatch does not wait for more, unless it is to ignore the gaps.
-  if (bad < known.length || recent.length < looks || lacking === 0) return 'good'
-  return missing === 'ignore' ? 'unknown' : 'breaching'
+  if (bad < known.length || lacking === 0) return 'good'
+  // All that is known is bad, and too little of it. CloudWatch does not wait for more once the
+  // first is so old that M would have been there, unless it is to ignore the gaps.
+  const age = recent.length - recent.findIndex(({ value }) => value !== null)
+  return age >= breaching && missing !== 'ignore' ? 'breaching' : 'unknown'
 }
