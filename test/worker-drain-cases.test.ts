@@ -75,6 +75,17 @@ describeWithCelery(
         ...{ workers: 1, phase: 'quiet', running: 1, handedBack: 7, drainId: 'd-1' },
         deadline: expect.any(Number),
       })
+      const told: Report[] = []
+      const tells = (drainId: string, phase: string) =>
+        until(`${phase} of ${drainId} is told`, async () => {
+          told.push(...(await reports(collected)))
+          return (
+            told.some((r) => r.detail['drain-id'] === drainId && r.detail['phase'] === phase) ||
+            null
+          )
+        })
+      // The worker is quiet before its drain sees it: called off in between, it never says so.
+      await tells('d-1', 'quiet')
       const resumed = await drain(['--resume', ...pidfile(worker)], worker.env)
       expect(resumed.last).toEqual({ resumed: 1, failed: 0, exit: 0 })
       expect((await first).code).toBe(4)
@@ -82,6 +93,7 @@ describeWithCelery(
       await allTaken(queue, 8)
       const second = farDrain(worker, '--drain-id', 'd-2')
       await phase(worker, 'quiet')
+      await tells('d-2', 'quiet')
       worker.open('gate')
       expect((await second).last).toMatchObject({ handedBack: 7, finished: 1, exit: 0 })
       expect(worker.done()).toEqual([`begin ${id}`, `end ${id}`])
@@ -91,11 +103,7 @@ describeWithCelery(
       const again = await drain(['--resume', ...pidfile(worker)], worker.env)
       expect(again.code).toBe(1)
       expect(again.said).toContain('does not tell how to start one')
-      const told: Report[] = []
-      await until('the last report has come', async () => {
-        told.push(...(await reports(collected)))
-        return told.some(({ detail }) => detail['phase'] === 'drained') || null
-      })
+      await tells('d-2', 'drained')
       told.sort((a, b) => Number(a.detail['at']) - Number(b.detail['at']))
       // A report whose answer is late is sent again, so that it may come twice.
       const phases = (drainId: string) =>
