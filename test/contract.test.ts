@@ -13,6 +13,7 @@ import { indexedTable, indexRows } from './contract/indexes.ts'
 import { instanceRows } from './contract/instances.ts'
 import { itemRows, plainTable } from './contract/items.ts'
 import { metricRows } from './contract/metrics.ts'
+import { parameterRows } from './contract/parameters.ts'
 import type { Aws } from './contract/row.ts'
 import { sqsRows } from './contract/sqs.ts'
 import { sortedTable, tableRows } from './contract/tables.ts'
@@ -74,6 +75,7 @@ describeWithMoto('the twin and an AWS that nobody here wrote agree on', (moto) =
     indexRows,
     documentRows,
     topicRows,
+    parameterRows,
   ]
   it.each(rows.flat())('$name', async (row) => {
     expect(await row.calls(twin), 'the twin').toEqual(row.expected)

@@ -131,7 +131,16 @@ describe('alerts over the wire', () => {
   it('a run that dies before it sends leaves the page to the next one', async () => {
     const rig = await rigOf({ a: 3 })
     rig.stub.fail({ action: 'Publish', times: 1, how: 'silence' })
-    const dying = { ...rig.deps, runId: newRunId(), signal: AbortSignal.timeout(1_000) }
+    const signal = AbortSignal.timeout(1_000)
+    const { dynamodb } = rig.deps
+    // Not even what it would write at last.
+    const dead = new Proxy(dynamodb, {
+      get: (target, name) => {
+        if (signal.aborted) throw new Error('dead')
+        return Reflect.get(target, name)
+      },
+    })
+    const dying = { ...rig.deps, runId: newRunId(), signal, dynamodb: dead }
     const [ended] = await Promise.allSettled([alerts(fleet(['a']))(tick, dying)])
     expect(ended.status).toBe('rejected')
     expect((await readTold(rig.deps)).due).toMatchObject([{ tries: 1 }])
@@ -141,6 +150,45 @@ describe('alerts over the wire', () => {
     expect(rig.stub.cloud.told).toEqual([])
     await run(rig, ['a'], 1)
     expect(subjects(rig)).toEqual(['[test] critical: a: falls behind its promise'])
+  })
+
+  /** A rig whose runs tell a webhook that answers like this. */
+  async function hookedRig(
+    depths: Readonly<Record<string, number>>,
+    fetch: (rig: Rig) => AlertsDeps['web']['fetch'],
+  ): Promise<Rig> {
+    const rig = await rigOf(depths)
+    const command = new PutParameterCommand({
+      ...{ Name: '/test/hook', Type: 'SecureString', Value: 'https://hook.test/' },
+    })
+    rig.stub.cloud.apply('ssm', command)
+    return { ...rig, deps: { ...rig.deps, web: { ...rig.deps.web, fetch: fetch(rig) } } }
+  }
+  const hooked = { notify: { channels: { hook: { webhook: '/test/hook' } } } }
+
+  it('a channel that nobody reaches is reported on the others, once', async () => {
+    const rig = await hookedRig({ a: 3 }, () => () => Promise.reject(new TypeError('no route')))
+    for (const minutes of [0, 1, 2]) await run(rig, ['a'], minutes, hooked)
+    expect(subjects(rig)).toEqual([
+      '[test] critical: a: falls behind its promise',
+      '[test] warning: pages do not reach a channel',
+    ])
+    expect(rig.stub.cloud.told[1]?.message).toContain('hook: unreachable (TypeError)')
+    expect((await readTold(rig.deps)).due).toMatchObject([{ channels: ['hook'], tries: 3 }])
+  })
+
+  it('a run that comes while another one sends does not make it told twice', async () => {
+    const posted: string[] = []
+    const rig = await hookedRig({ a: 3 }, (own) => async (url) => {
+      posted.push(url)
+      if (posted.length === 1) await run(own, ['a'], 0, hooked)
+      return new Response('', { status: 202 })
+    })
+    await run(rig, ['a'], 0, hooked)
+    expect((await readTold(rig.deps)).due).toEqual([])
+    await run(rig, ['a'], 1, hooked)
+    expect(posted).toHaveLength(1)
+    expect(rig.stub.cloud.told).toHaveLength(1)
   })
 
   it('one queue that may not be read is named, the others are watched', async () => {

@@ -12,7 +12,7 @@ import type { Fleet } from '../../shared/queue-config.ts'
 import type { Alert } from './alert.ts'
 import { readOthers } from './notebook.ts'
 import { pagesOf } from './pages.ts'
-import { claim, type Due, leftOf, readTold, writeTold } from './told.ts'
+import { claim, type Due, leftOf, readTold, strikeOff, writeTold } from './told.ts'
 import { cappedPage, channelPage, pageOf } from './words.ts'
 
 /** What was told in a run. */
@@ -52,7 +52,7 @@ export async function tell(
   const report = reportOf(mine, deliveries, fleet, now)
   if (report) deliveries.push(...(await tellAll(deps, fleet, [report])))
   const { left, dropped } = leftOf(mine, deliveries)
-  await writeTold(deps, { version: version + 1, open, due: [...left, ...theirs] })
+  await strikeOff(deps, { version: version + 1, open, due: [...mine, ...theirs] }, mine, left)
   return { superseded: false, pages, deliveries, dropped: dropped.map(({ page }) => page) }
 }
 

@@ -66,6 +66,35 @@ export const writeTold = (
   { version, open, due }: Told,
 ): Promise<Put> => writeVersioned(deps, key, version, { told: { B: packed({ open, due }) } })
 
+// What a run has after its signal is for this: what was sent and not struck off is sent again.
+const strikeMilliseconds = 2_000
+// Another run writes once or twice; more often than that nobody does within one run.
+const strikesMost = 5
+
+/** Strikes off what this run has sent, whoever has written since it was claimed. */
+export async function strikeOff(
+  deps: Pick<Deps, 'dynamodb' | 'stateTable' | 'runId'>,
+  written: Told,
+  mine: readonly Due[],
+  left: readonly Due[],
+): Promise<void> {
+  const own = { ...deps, signal: AbortSignal.timeout(strikeMilliseconds) }
+  const claimed = new Set(mine.map(idOf))
+  let told = written
+  for (let strike = 0; strike < strikesMost; strike++) {
+    const due = told.due.flatMap((one) => (claimed.has(idOf(one)) ? leftLike(one, left) : one))
+    if ((await writeTold(own, { ...told, due })) === 'written') return
+    told = await readTold(own)
+  }
+  throw new Error('What was told could not be struck off: other runs kept writing')
+}
+
+const leftLike = (one: Due, left: readonly Due[]) =>
+  left.filter((other) => idOf(other) === idOf(one))
+
+/** A page in the hands of one run: who claims it after that has tried once more. */
+const idOf = ({ page, tries }: Due) => [page.key, page.kind, page.at, tries].join()
+
 // The function's own time and a little: who claimed it before is dead.
 const claimSeconds = 55
 // An hour of a channel that takes nothing; by then the page is old news, and repeats follow.

@@ -31,7 +31,14 @@ export const destinationsOf = ({ notify }: Fleet): readonly Destination[] => [
 
 export type Sending = { readonly page: Page; readonly channels: readonly string[] }
 
-/** Each page on each of its channels: channels at once, the pages of one in their order. */
+// Whoever is slower than this with all that a run has to tell gets the rest from the next one: a
+// run must be able to write down what was sent, or it would be sent again.
+const tellMilliseconds = 12_000
+
+/**
+ * Each page on each of its channels: channels at once, the pages of one in their order. A channel
+ * that does not answer is not asked again in this run.
+ */
 export async function tellAll(
   deps: AlertsDeps,
   fleet: Fleet,
@@ -40,17 +47,21 @@ export async function tellAll(
   const used = new Set(sendings.flatMap(({ channels }) => channels))
   const channels = fleet.notify.channels.filter(({ name }) => used.has(name))
   const secrets = await secretsOf(deps, channels)
-  const tellOn = async (name: string): Promise<Delivery[]> => {
+  const signal = AbortSignal.any([deps.signal, AbortSignal.timeout(tellMilliseconds)])
+  const tellOne = (name: string, page: Page): Promise<Posted> => {
+    if (name === topic) return publishPage({ ...deps, signal }, page)
     const channel = channels.find((one) => one.name === name)
+    // It was taken out of the file since: nobody is there any more.
+    if (!channel) return Promise.resolve(null)
+    return postPage({ ...deps, signal }, channel, secrets.get(channel.secret), page)
+  }
+  const tellOn = async (name: string): Promise<Delivery[]> => {
     const deliveries: Delivery[] = []
+    let down: Posted = null
     for (const { page, channels: wanted } of sendings) {
       if (!wanted.includes(name)) continue
-      const posted = channel
-        ? await postPage(deps, channel, secrets.get(channel.secret), page)
-        : name === topic
-          ? await publishPage(deps, page)
-          : // It was taken out of the file since: nobody is there any more.
-            null
+      const posted: Posted = down ?? (await tellOne(name, page))
+      if (posted && isDown(posted)) down = posted
       const { reason, detail } = posted ?? { reason: null, detail: null }
       deliveries.push({ page, channel: name, reason, detail })
     }
@@ -58,6 +69,10 @@ export async function tellAll(
   }
   return (await Promise.all([...used].map(tellOn))).flat()
 }
+
+/** Whether the next page would fare no better. */
+const isDown = ({ reason }: NonNullable<Posted>) =>
+  reason === 'unreachable' || reason === 'unavailable'
 
 /** Where Systems Manager cannot be asked, the channels that need it have no secret. */
 async function secretsOf(

@@ -25,6 +25,7 @@ import {
 } from '@aws-sdk/client-sqs'
 import {
   DescribeInstanceInformationCommand,
+  GetParametersCommand,
   ListCommandInvocationsCommand,
   SendCommandCommand,
 } from '@aws-sdk/client-ssm'
@@ -275,6 +276,11 @@ const ssm: Readonly<Record<string, Action>> = {
     'ssm',
     z.strictObject({ Filters: z.array(filter), MaxResults: z.int() }),
     (input) => new DescribeInstanceInformationCommand(input),
+  ),
+  GetParameters: passed(
+    'ssm',
+    z.strictObject({ Names: texts, WithDecryption: z.literal(true) }),
+    (input) => new GetParametersCommand(input),
   ),
 }
 

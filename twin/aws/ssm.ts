@@ -27,6 +27,7 @@ import {
   type SsmDocument,
 } from './ssm-document.ts'
 import { type Agent, describeInstances, listInvocations } from './ssm-lists.ts'
+import { applyParameters, type Parameters } from './ssm-parameters.ts'
 
 /**
  * SSM: documents, commands, and the agents that run them. The world is the agent: told by the
@@ -58,6 +59,7 @@ type State = Options & {
   /** Those whose time is not over. */
   readonly open: Set<Command>
   readonly agents: Map<string, Agent>
+  readonly parameters: Parameters
 }
 
 // SSM's bounds and defaults for one SendCommand call.
@@ -74,6 +76,7 @@ export function createSsm(options: Options): Ssm {
     commands: new Map(),
     open: new Set(),
     agents: new Map(),
+    parameters: new Map(),
   }
   const { engine, agents, open } = state
   return {
@@ -108,6 +111,8 @@ function apply(state: State, now: number, command: object): Applied {
     return answer(describeInstances(state.agents, now, command.input))
   }
   if (command instanceof CreateDocumentCommand) return create(state, now, command.input)
+  const applied = applyParameters(state.parameters, command)
+  if (applied) return applied
   throw notInTwin('SSM', command)
 }
 
