@@ -1,4 +1,11 @@
-import { type $ZodIssue, $ZodObject, $ZodOptional, $ZodRecord, type $ZodType } from 'zod/v4/core'
+import {
+  $ZodArray,
+  type $ZodIssue,
+  $ZodObject,
+  $ZodOptional,
+  $ZodRecord,
+  type $ZodType,
+} from 'zod/v4/core'
 import type { Problem } from './queue-checks.ts'
 
 /** Zod's issues as problems: an unknown key lists the known ones, values stand by their paths. */
@@ -28,6 +35,7 @@ function keysAt(schema: $ZodType | undefined, [key, ...rest]: string[]): string[
     return keysAt(schema._zod.def.innerType, key === undefined ? [] : [key, ...rest])
   }
   if (schema instanceof $ZodRecord) return keysAt(schema._zod.def.valueType, rest)
+  if (schema instanceof $ZodArray) return keysAt(schema._zod.def.element, rest)
   if (!(schema instanceof $ZodObject)) return []
   const { shape } = schema._zod.def
   return key === undefined ? Object.keys(shape) : keysAt(shape[key], rest)

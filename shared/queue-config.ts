@@ -1,4 +1,5 @@
 import { checkAlerts, checkRunningTask } from './alerts/checks.ts'
+import { checkMaintenance } from './alerts/maintenance.ts'
 import { type AlertSettings, type Notify, resolveAlerts, resolveNotify } from './alerts/settings.ts'
 import { parseDuration } from './duration.ts'
 import { checkLimits } from './limit-checks.ts'
@@ -113,10 +114,14 @@ export function checkFleet(
     const most = file.limits?.[name]
     return most === undefined ? [] : { name, most }
   })
+  const notify = resolveNotify(file.notify)
+  const names = queues.map(({ name }) => name)
+  const maintenance = checkMaintenance(notify.maintenance, names)
   const problems = [
     ...checkQueues(queues, file),
     ...queues.flatMap((queue) => checkAlerts(queue, pathIn(file, queue))),
     ...checkLimits({ limits, queues, adopted: (file.adopt ?? true) ? adopted : null, file }),
+    ...maintenance.problems,
   ]
   if (problems.length > 0) return { fleet: null, problems }
   const fleet: Fleet = {
@@ -129,13 +134,16 @@ export function checkFleet(
     },
     shards: file.shards ?? defaults.shards,
     limits,
-    notify: resolveNotify(file.notify),
+    notify,
     adopt: file.adopt ?? true,
     queues,
-    warnings: queues.flatMap((queue) => [
-      ...checkStartFromZero(queue, pathIn(file, queue)),
-      ...checkRunningTask(queue, pathIn(file, queue)),
-    ]),
+    warnings: [
+      ...queues.flatMap((queue) => [
+        ...checkStartFromZero(queue, pathIn(file, queue)),
+        ...checkRunningTask(queue, pathIn(file, queue)),
+      ]),
+      ...maintenance.warnings,
+    ],
     adoptQueue: (name) => resolve(name, {}),
   }
   return { fleet, problems: [] }

@@ -1,56 +1,28 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import type { Alert, Context } from '../functions/alerts/alert.ts'
-import { type Open, pagesOf } from '../functions/alerts/pages.ts'
+import type { Alert } from '../functions/alerts/alert.ts'
+import type { Open } from '../functions/alerts/pages.ts'
 import { pageOf } from '../functions/alerts/words.ts'
-import { type RuleName, ruleNames, type Severity } from '../shared/alerts/rules.ts'
+import { ruleNames } from '../shared/alerts/rules.ts'
+import {
+  age,
+  alertOf,
+  lacking,
+  noCapacity,
+  nothing,
+  spoken,
+  stalled,
+  startAt,
+  tellAll,
+  times,
+  told as toldIn,
+} from './alerts/stories.ts'
 
 /** Who is told what: a story is a list of minutes, each with what fires in it. */
 
-const startAt = 1_000_000
-const repeatSeconds = 14_400
-
-const contextOf = (context: Partial<Context> = {}): Context => ({
-  ...{ promiseSeconds: 300, mode: 'direct', visible: 40, notVisible: 3, desired: 4, inService: 4 },
-  ...{ max: 20, waitSeconds: 90, holding: 6, problem: null },
-  ...context,
-})
-
-type Some = { severity?: Severity; context?: Partial<Context>; value?: number; since?: number }
-
-const alertOf = (queue: string, rule: RuleName, some: Some = {}): Alert => ({
-  ...{ queue, rule, severity: some.severity ?? 'critical', unit: 'seconds', threshold: 100 },
-  ...{ value: some.value ?? 120, peak: some.value ?? 120, since: some.since ?? startAt - 60 },
-  ...{ runbook: null, context: contextOf(some.context) },
-})
-
-/** What is told in each minute, as `kind: queue/rule...`, silenced ones in brackets. */
-function tell(minutes: readonly (readonly Alert[])[], before: readonly Open[] = []): string[][] {
-  let open = before
-  return minutes.map((alerts, minute) => {
-    const told = pagesOf(alerts, open, repeatSeconds, startAt + minute * 60)
-    open = told.open
-    return told.tellings.map(({ kind, page }) => {
-      const names = page.members.map(({ alert, silenced, endedAt }) => {
-        const name = `${alert.queue}/${alert.rule}`
-        const spoken = silenced ? `(${name})` : name
-        return kind !== 'resolve' && endedAt !== null ? `${spoken} over` : spoken
-      })
-      return `${kind}: ${names.join(' ')}`
-    })
-  })
-}
-
-const times = (count: number, alerts: readonly Alert[]) =>
-  Array.from({ length: count }, () => alerts)
-
-const nothing = (count: number): string[][] => Array.from({ length: count }, () => [])
-
-const age = (queue: string, some: Some = {}) => alertOf(queue, 'oldest-age', some)
-const stalled = (queue: string) => alertOf(queue, 'stalled')
-const lacking = { desired: 9, inService: 4 }
 const warned = alertOf('a', 'orphaned', { severity: 'warning' })
-const noCapacity = (queue: string) => alertOf(queue, 'no-capacity', { context: lacking })
+const tell = (alerts: readonly Alert[], open: readonly Open[], minute: number) =>
+  toldIn({ alerts, muted: [] }, open, minute)
 
 describe('who is told what', () => {
   const rows: [string, (readonly Alert[])[], string[][]][] = [
@@ -169,7 +141,7 @@ describe('who is told what', () => {
     ],
   ]
   it.each(rows)('%s', (_, minutes, told) => {
-    expect(tell(minutes)).toEqual(told)
+    expect(tellAll(spoken(minutes))).toEqual(told)
   })
 
   it('no more than ten pages a run; the others with the next, the critical first', () => {
@@ -178,19 +150,19 @@ describe('who is told what', () => {
       members: [
         {
           alert: alertOf(`q${index}`, 'stalled', { severity: index < 9 ? 'warning' : 'critical' }),
-          ...{ endedAt: null, silenced: false },
+          ...{ endedAt: null, silenced: false, muted: false },
         },
       ],
     }))
     const alerts = open.flatMap(({ members }) => members.map(({ alert }) => alert))
-    const first = pagesOf(alerts, open, repeatSeconds, startAt)
+    const first = tell(alerts, open, 0)
     const keys = (told: typeof first) => told.tellings.map(({ page }) => page.key)
     expect(keys(first)).toEqual([
       ...['k9', 'k10', 'k11', 'k12', 'k13'],
       ...['k0', 'k1', 'k2', 'k3', 'k4'],
     ])
     expect(first.held).toBe(4)
-    const second = pagesOf(alerts, first.open, repeatSeconds, startAt + 60)
+    const second = tell(alerts, first.open, 1)
     expect(keys(second)).toEqual(['k5', 'k6', 'k7', 'k8'])
     expect(second.held).toBe(0)
   })
@@ -199,7 +171,7 @@ describe('who is told what', () => {
     const some = [age('a'), stalled('a'), stalled('b'), alertOf('c', 'blind'), noCapacity('d')]
     fc.assert(
       fc.property(fc.shuffledSubarray(some, { minLength: some.length }), (shuffled) => {
-        const told = pagesOf(shuffled, [], repeatSeconds, startAt).tellings.map(({ page }) => [
+        const told = tell(shuffled, [], 0).tellings.map(({ page }) => [
           page.cause,
           page.members.map(({ alert: { queue, rule } }) => `${queue}/${rule}`).sort(),
         ])
@@ -223,7 +195,7 @@ describe('whatever fires, for however long', () => {
       fc.property(anyStory, (minutes) => {
         let open: readonly Open[] = []
         minutes.forEach((alerts, minute) => {
-          ;({ open } = pagesOf(alerts, open, repeatSeconds, startAt + minute * 60))
+          ;({ open } = tell(alerts, open, minute))
           const on = open.flatMap(({ members }) =>
             members.flatMap(({ alert, endedAt }) =>
               endedAt === null ? `${alert.queue}/${alert.rule}` : [],
@@ -241,7 +213,7 @@ describe('whatever fires, for however long', () => {
         let open: readonly Open[] = []
         const heard = new Map<string, string[]>()
         ;[...minutes, ...times(12, [])].forEach((alerts, minute) => {
-          const told = pagesOf(alerts, open, repeatSeconds, startAt + minute * 60)
+          const told = tell(alerts, open, minute)
           open = told.open
           for (const { kind, page } of told.tellings) {
             heard.set(page.key, [...(heard.get(page.key) ?? []), kind])
@@ -260,10 +232,9 @@ describe('whatever fires, for however long', () => {
       fc.property(anyStory, (minutes) => {
         let open: readonly Open[] = []
         minutes.forEach((alerts, minute) => {
-          const at = startAt + minute * 60
-          const told = pagesOf(alerts, open, repeatSeconds, at)
+          const told = tell(alerts, open, minute)
           open = told.open
-          const again = pagesOf(alerts, open, repeatSeconds, at)
+          const again = tell(alerts, open, minute)
           // What was held back is due.
           expect(again.tellings).toHaveLength(Math.min(10, told.held))
         })
@@ -277,7 +248,7 @@ describe('what a page says', () => {
     let open: readonly Open[] = []
     const pages = minutes.flatMap((alerts, minute) => {
       const now = startAt + minute * 60
-      const told = pagesOf(alerts, open, repeatSeconds, now)
+      const told = tell(alerts, open, minute)
       open = told.open
       return told.tellings.map((telling) => pageOf(telling, 'talk', now))
     })

@@ -1,4 +1,6 @@
+import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { openWindows } from '../shared/alerts/maintenance.ts'
 import { ruleNames } from '../shared/alerts/rules.ts'
 import { ruleTable } from '../shared/alerts/settings.ts'
 import { checkFleet, describeProblem } from '../shared/queue-config.ts'
@@ -132,6 +134,61 @@ describe('alerts that cannot be meant are refused with path, value and remedy', 
       ],
     ],
     [
+      'a maintenance window without a reason',
+      problemsOf({
+        queues: { a: {} },
+        notify: { maintenance: [{ cron: '0 2 * * *', for: '2h' }] },
+      }),
+      ['notify.maintenance.0.reason: missing; say why in a line of 3 to 200 characters'],
+    ],
+    [
+      'maintenance windows whose times cannot be meant',
+      problemsOf({
+        queues: { a: {} },
+        notify: {
+          maintenance: [
+            { cron: '0 25 * * *', for: '2h', reason: 'no such hour' },
+            { cron: '0 2 31 2 *', for: '2h', reason: 'no such day' },
+            { cron: '0 * * * *', for: '1h', reason: 'always' },
+            { cron: '0 2 * * *', timezone: 'Mars/Olympus', for: '2h', reason: 'elsewhere' },
+          ],
+        },
+      }),
+      [
+        'notify.maintenance.0.cron: "0 25 * * *" does not fit; write the five fields of cron, ' +
+          "such as '0 2 * * SUN'",
+        'notify.maintenance.1.cron: "0 2 31 2 *" does not fit; that day never comes',
+        'notify.maintenance.2.for: "3600s" does not fit; it would begin again before it ends, ' +
+          'and nobody would be told of anything',
+        'notify.maintenance.3.timezone: "Mars/Olympus" does not fit; name a time zone of the ' +
+          "IANA's, such as 'Europe/Berlin'",
+      ],
+    ],
+    ...['0 0 2 * * *', '@daily', '12:30'].map((cron): [string, string[], string[]] => [
+      `a maintenance window at ${cron}`,
+      problemsOf({
+        ...{ queues: { a: {} } },
+        notify: { maintenance: [{ cron, for: '2h', reason: 'reindexing' }] },
+      }),
+      [
+        `notify.maintenance.0.cron: "${cron}" does not fit; write the five fields of cron, ` +
+          "such as '0 2 * * SUN'",
+      ],
+    ]),
+    [
+      'a maintenance window for a rule that does not exist',
+      problemsOf({
+        queues: { a: {} },
+        notify: {
+          maintenance: [{ cron: '0 2 * * *', for: '2h', reason: 'reindexing', rule: 'depth' }],
+        },
+      }),
+      [
+        'notify.maintenance.0.rule: "depth" does not fit; there is no such setting; there are ' +
+          'cron, timezone, for, reason, queues, rules',
+      ],
+    ],
+    [
       'a channel for no severity',
       problemsOf({
         queues: { a: {} },
@@ -155,6 +212,29 @@ describe('alerts that cannot be meant are refused with path, value and remedy', 
     expect(warnings.map(({ path }) => path).filter((path) => path.includes('alerts'))).toEqual([
       'queues.long.alerts.oldest-age.threshold',
     ])
+  })
+})
+
+describe('whatever stands for a time of maintenance', () => {
+  it('is taken or refused, and breaks nothing', () => {
+    const part = fc.oneof(
+      fc.constantFrom('*', '0', '7', '31', 'SUN', 'L', '*/5', '1-3', '#2', '5#L', '?', '15W'),
+      fc.string({ maxLength: 4 }),
+    )
+    const cron = fc.oneof(
+      fc.array(part, { minLength: 4, maxLength: 7 }).map((parts) => parts.join(' ')),
+      fc.string(),
+    )
+    const timezone = fc.oneof(fc.constantFrom('UTC', 'Europe/Berlin', ''), fc.string())
+    fc.assert(
+      fc.property(cron, timezone, (some, zone) => {
+        const window = { cron: some, timezone: zone, for: '1h', reason: 'any reason' }
+        const { fleet } = checkFleet({
+          ...{ name: 'x', queues: { a: {} }, notify: { maintenance: [window] } },
+        })
+        if (fleet) openWindows(fleet.notify.maintenance, 1_800_000_000)
+      }),
+    )
   })
 })
 
@@ -204,7 +284,35 @@ describe('what a rule comes to', () => {
         { name: 'oncall', kind: 'pagerduty', secret: '/x/pager', severities: ['critical'] },
         { name: 'hook', kind: 'webhook', secret: 'x-hook', severities: ['critical', 'warning'] },
       ],
-      repeatSeconds: 14_400,
+      ...{ repeatSeconds: 14_400, maintenance: [] },
     })
+  })
+  it('has maintenance windows of all queues and rules in UTC, unless told otherwise', () => {
+    const { notify, warnings } = fleetOf({
+      queues: { mail: {} },
+      notify: {
+        maintenance: [
+          { cron: '0 2 * * SUN', for: '2h', reason: 'reindexing' },
+          {
+            ...{ cron: '0 2 * * *', timezone: 'Europe/Berlin', for: '30m', reason: 'imports' },
+            ...{ queues: ['mail*', 'maill'], rules: ['depth'] },
+          },
+        ],
+      },
+    })
+    expect(notify.maintenance).toEqual([
+      {
+        ...{ cron: '0 2 * * SUN', timezone: 'UTC', forSeconds: 7_200, reason: 'reindexing' },
+        ...{ queues: ['*'], rules: [] },
+      },
+      {
+        ...{ cron: '0 2 * * *', timezone: 'Europe/Berlin', forSeconds: 1_800, reason: 'imports' },
+        ...{ queues: ['mail*', 'maill'], rules: ['depth'] },
+      },
+    ])
+    expect(warnings.map(describeProblem)).toEqual([
+      'notify.maintenance.1.queues.1: "maill" does not fit; no queue of this file is named so; ' +
+        'it is of use for adopted ones alone',
+    ])
   })
 })

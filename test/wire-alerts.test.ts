@@ -29,6 +29,7 @@ import {
   newRunId,
 } from '../shared/aws.ts'
 import { sqsKey } from '../twin/aws/vending.ts'
+import { indexedTable } from './contract/indexes.ts'
 import { fleetOf } from './fixtures.ts'
 import { makeRig, type Rig } from './loopback/rig.ts'
 import { Refusal } from './loopback/wire.ts'
@@ -83,8 +84,10 @@ describe('alerts over the wire', () => {
       DescribeAutoScalingGroups: 1,
       GetQueueAttributes: 70,
       GetMetricData: 1,
-      // Its own notes, the sweep's memory, and what was told.
-      GetItem: 3,
+      // Its own notes, the sweep's memory, what was told, and the silences.
+      GetItem: 4,
+      // The drains.
+      Query: 1,
       PutItem: 3,
       Publish: 1,
       PutMetricData: 1,
@@ -238,13 +241,7 @@ describeWithMoto('alerts on an AWS that nobody here wrote', (moto) => {
       await client.config.serviceConfiguredEndpoint?.()
     }
     const { sqs, autoscaling, cloudwatch, dynamodb, sns } = clients
-    await dynamodb.send(
-      new CreateTableCommand({
-        ...{ TableName: 'state', BillingMode: 'PAY_PER_REQUEST' },
-        AttributeDefinitions: [{ AttributeName: 'pk', AttributeType: 'S' }],
-        KeySchema: [{ AttributeName: 'pk', KeyType: 'HASH' }],
-      }),
-    )
+    await dynamodb.send(new CreateTableCommand(indexedTable))
     const LaunchConfigurationName = 'workers'
     await autoscaling.send(
       new CreateLaunchConfigurationCommand({

@@ -29,7 +29,7 @@ export type Decision = {
 export function decide(facts: Facts, before: Watched, now: number): Decision {
   const watched = observe(facts, before, now)
   const picture = pictureOf(facts, watched, now)
-  const context = contextOf(facts, picture)
+  const context = contextOf(facts, watched, picture, now)
   const states: Partial<Record<RuleName, AlertState>> = {}
   const alerts: Alert[] = []
   const changes: Change[] = []
@@ -65,13 +65,22 @@ export function decide(facts: Facts, before: Watched, now: number): Decision {
   return { queue, watched: { ...watched, states }, alerts, changes, refused }
 }
 
-function contextOf({ queue, counts, group, problem }: Facts, picture: Picture): Context {
-  const { promiseSeconds, serviceSeconds, workload, throughput, waitSeconds } = picture
+// The last instance of a rollout has left when its replacement still boots, and a look is a minute.
+const lookSeconds = 60
+
+function contextOf(
+  { queue, counts, group, problem }: Facts,
+  { rolloutAt }: Watched,
+  picture: Picture,
+  now: number,
+): Context {
+  const { promiseSeconds, bootSeconds, serviceSeconds, workload, throughput, waitSeconds } = picture
   const slots = workload?.slots ?? 1
   const load =
     throughput * serviceSeconds + ((counts?.visible ?? 0) * serviceSeconds) / promiseSeconds
   return {
     ...{ promiseSeconds, mode: queue.mode, problem },
+    rollout: rolloutAt !== null && now - rolloutAt <= bootSeconds + lookSeconds,
     visible: counts?.visible ?? null,
     notVisible: counts?.notVisible ?? null,
     desired: group?.desired ?? null,

@@ -41,6 +41,8 @@ export type Facts = {
   /** Messages that our own drains gave back since the moment that was asked for; or null. */
   readonly handedBack: number | null
   readonly swept: Swept | null
+  /** Whether instances of it drain for a rollout. */
+  readonly rollout: boolean
   /** What is foreseen, by predictor. */
   readonly profiles: Readonly<Record<string, Profile>>
 }
@@ -80,5 +82,7 @@ export type Watched = {
   readonly progressAt: number
   /** When something last came. */
   readonly cameAt: number
+  /** When instances last drained for a rollout; null: not since it is watched. */
+  readonly rolloutAt: number | null
   readonly states: Readonly<Partial<Record<RuleName, AlertState>>>
 }

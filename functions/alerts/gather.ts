@@ -1,6 +1,6 @@
 import { type Assigned, assignGroups } from '../../shared/assign.ts'
 import type { Deps } from '../../shared/aws.ts'
-import { listDrains, listEnded } from '../../shared/drains.ts'
+import { type Drain, listDrains, listEnded } from '../../shared/drains.ts'
 import { each, type Outcome } from '../../shared/each.ts'
 import { type Failure, failuresOf } from '../../shared/failures.ts'
 import { describeGroups, type Group } from '../../shared/fleet.ts'
@@ -48,10 +48,12 @@ export async function gather(
   fleet: Fleet,
   { tick, remembered, now, asks = asksOf }: Look,
 ): Promise<Gathering> {
-  const [groups, sweeps] = await Promise.all([
+  const [groups, sweeps, going] = await Promise.all([
     describeGroups(deps, fleet),
     readSweeps(deps, fleet, tick),
+    drainsOf(deps),
   ])
+  const rolling = new Set(going.flatMap(({ queue, causes }) => (causes.rollout ? queue : [])))
   const mine = assignGroups(fleet, groups, (name) => shardOf(name, tick.of) === tick.shard)
   const outlooks = await readOutlooks(
     deps,
@@ -65,6 +67,7 @@ export async function gather(
     const outlook = outlooks.found.get(queue.name)
     const facts: Facts = {
       ...{ queue, ages: null, rates: null, sent: null, handedBack: null },
+      rollout: rolling.has(queue.name),
       ...('value' in outcome ? outcome.value.look : unread(outcome.error)),
       swept: sweptOf(sweeps.get(queue.name), now),
       profiles: outlook && outlook !== 'unreadable' ? outlook.profiles : {},
@@ -73,7 +76,7 @@ export async function gather(
   })
   const asked = await readMetrics(deps, first, asks, now)
   return {
-    gathered: await addHandedBack(deps, asked.seen, now),
+    gathered: await addHandedBack(deps, asked.seen, going, now),
     failures: [
       ...failuresOf(looks, 'look'),
       ...failuresOf(looks.flatMap(deadLetterFailure), 'read dead letters'),
@@ -203,19 +206,25 @@ const wantedOf = ({ queue, what }: Asked): Wanted => ({
   dimension: { name: 'QueueName', value: queueName(queue.sqs) },
 })
 
+/** Those that go on. */
+const drainsOf = async (deps: Reader) =>
+  (await listDrains(deps)).flatMap(({ drain }) => drain ?? [])
+
 /** What our own drains gave back, where messages seem to come back at all. */
-async function addHandedBack(deps: Reader, seen: readonly Gathered[], now: number) {
+async function addHandedBack(
+  deps: Reader,
+  seen: readonly Gathered[],
+  going: readonly Drain[],
+  now: number,
+) {
   const asking = seen.map((one) => ({
     ...one,
     since: asksHandedBack(one.facts, one.before, now),
   }))
   const since = asking.flatMap((one) => one.since ?? [])
   if (since.length === 0) return seen
-  const [going, ended] = await Promise.all([
-    listDrains(deps),
-    listEnded(deps, Math.min(...since) * 1_000, now * 1_000),
-  ])
-  const drains = [...going, ...ended].flatMap(({ drain }) => drain ?? [])
+  const ended = await listEnded(deps, Math.min(...since) * 1_000, now * 1_000)
+  const drains = [...going, ...ended.flatMap(({ drain }) => drain ?? [])]
   return asking.map(({ facts, before, since: from }): Gathered => {
     if (from === null) return { facts, before }
     const own = drains.filter(

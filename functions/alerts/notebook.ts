@@ -36,7 +36,7 @@ const watchedSchema = z.object({
   since: z.number(),
   ...{ emptyAt: times, measuredAt: z.number(), ageAt: times, ratesAt: times },
   flow: z.nullable(z.object({ from: z.number(), received: perMinute, deleted: perMinute })),
-  ...{ progressAt: z.number(), cameAt: z.number() },
+  ...{ progressAt: z.number(), cameAt: z.number(), rolloutAt: z._default(times, null) },
   states: z.partialRecord(z.enum(ruleNames), state),
 })
 const bodySchema = z.record(z.string(), watchedSchema)

@@ -15,7 +15,7 @@ const pauseSeconds = 600
 
 const neverWatched = (now: number): Watched => ({
   ...{ looks: [], since: now, emptyAt: null, measuredAt: now, ageAt: null },
-  ...{ ratesAt: null, flow: null, progressAt: now, cameAt: now, states: {} },
+  ...{ ratesAt: null, flow: null, progressAt: now, cameAt: now, rolloutAt: null, states: {} },
 })
 
 /** What is remembered, or what there is to remember of a queue that is new or was left alone. */
@@ -41,6 +41,7 @@ export function observe(facts: Facts, watched: Watched, now: number): Watched {
     ageAt: newest(facts.ages) ?? watched.ageAt,
     ratesAt: facts.rates ? now : watched.ratesAt,
     flow,
+    rolloutAt: facts.rollout ? now : watched.rolloutAt,
     cameAt: Math.max(watched.cameAt, facts.swept?.cameAt ?? 0, sentAt(facts.sent) ?? 0),
   }
   return { ...next, progressAt: progressOf(facts, next, now) }

@@ -13,6 +13,8 @@ export type Member = {
   readonly endedAt: number | null
   /** Whether another one explains it, so that nobody was told of it by itself. */
   readonly silenced: boolean
+  /** Whether somebody has asked not to be told of it at present. */
+  readonly muted: boolean
 }
 
 /** A page that was told and whose cause goes on. */
@@ -51,16 +53,24 @@ const tellingsMost = 10
 // So many queues that lack instances at once lack them for one reason.
 const shortageQueues = 3
 
+export type Manners = {
+  /** How often people are told again. */
+  readonly repeatSeconds: number
+  /** What nobody is to be told of; when that is over and it still fires, they are. */
+  readonly isMuted: (alert: Alert) => boolean
+}
+
 export function pagesOf(
   alerts: readonly Alert[],
   before: readonly Open[],
-  repeatSeconds: number,
+  { repeatSeconds, isMuted }: Manners,
   now: number,
 ): Told {
-  const kept = before.map((page) => refreshed(page, alerts, now))
+  const kept = before.map((page) => refreshed(page, alerts, isMuted, now))
   const known = new Set(kept.flatMap(({ members }) => members.filter(isOn).map(nameOf)))
-  const fresh = alerts.filter((alert) => !known.has(nameOf({ alert })))
-  const open = join(kept, fresh, alerts, now)
+  const spoken = alerts.filter((alert) => !isMuted(alert))
+  const fresh = spoken.filter((alert) => !known.has(nameOf({ alert })))
+  const open = join(kept, fresh, spoken, now)
   const due = open.flatMap((page) => tellingOf(page, repeatSeconds, now)).sort(byUrgency)
   const tellings = due.slice(0, tellingsMost)
   const told = new Set(tellings.map(({ page }) => page.key))
@@ -87,18 +97,29 @@ function byUrgency(a: Telling, b: Telling): number {
 
 const nameOf = ({ alert }: Pick<Member, 'alert'>) => `${alert.queue}/${alert.rule}`
 const isOn = ({ endedAt }: Member) => endedAt === null
+const isSpoken = (member: Member) => isOn(member) && !member.muted
 const isOver = ({ endedAt }: Member, now: number) =>
   endedAt !== null && now - endedAt >= quietSeconds
 const isGoing = ({ members }: Open, now: number) => members.some((one) => !isOver(one, now))
 
-/** Its alerts as they are now; those that fire no more have ended. */
-function refreshed(page: Open, alerts: readonly Alert[], now: number): Open {
-  const members = page.members.map((member) => {
+/** Its alerts as they are now; those that fire no more, or for another reason, have ended. */
+function refreshed(
+  page: Open,
+  alerts: readonly Alert[],
+  isMuted: Manners['isMuted'],
+  now: number,
+): Open {
+  const members = page.members.map((member): Member => {
     if (!isOn(member)) return member
     const alert = alerts.find((one) => nameOf({ alert: one }) === nameOf(member))
-    return alert ? { ...member, alert } : { ...member, endedAt: now }
+    const isEnded = !alert || (page.cause === 'rollout' && !alert.context.rollout)
+    if (isEnded) return { ...member, endedAt: now, muted: false }
+    return { ...member, alert, muted: isMuted(alert) }
   })
-  return { ...page, members }
+  const isSpokenAgain = members.some(
+    (member, index) => isSpoken(member) && !member.silenced && page.members[index]?.muted,
+  )
+  return { ...page, members, news: page.news || isSpokenAgain }
 }
 
 function join(
@@ -108,10 +129,11 @@ function join(
   now: number,
 ): Open[] {
   const open = [...kept]
-  const rootAt = ({ queue, rule }: Alert) =>
+  const rootAt = ({ queue, rule, context }: Alert) =>
     rootOf(
       rule,
       all.flatMap((other) => (other.queue === queue ? other.rule : [])),
+      context.rollout,
     )
   // Causes first, so that what they explain finds them.
   const rank = (alert: Alert) => {
@@ -127,7 +149,7 @@ function join(
     // Why it is so is news to whoever was told that it is so.
     const isReason = explains(causeOf(alert.rule), page.cause)
     const isSilenced = isBack ? before.silenced : silenced && !isReason
-    const member: Member = { alert, endedAt: null, silenced: isSilenced }
+    const member: Member = { alert, endedAt: null, silenced: isSilenced, muted: false }
     const members = [...page.members.filter((one) => nameOf(one) !== nameOf(member)), member]
     const named = isReason ? causeOf(alert.rule) : page.cause
     open[index] = { ...page, cause: named, members, news: page.news || !(isSilenced || isBack) }
@@ -137,8 +159,14 @@ function join(
 
 /** The page that an alert belongs to, and whether that one says all there is to say. */
 function placeOf(open: readonly Open[], alert: Alert, cause: Cause, now: number) {
-  const own = open.findIndex(({ members }) =>
-    members.some((one) => !isOver(one, now) && isOfOne(one, alert)),
+  if (cause === 'rollout') {
+    const index = open.findIndex((page) => isGoing(page, now) && page.cause === cause)
+    return { index: index >= 0 ? index : open.length, silenced: true }
+  }
+  const own = open.findIndex(
+    (page) =>
+      page.cause !== 'rollout' &&
+      page.members.some((one) => !isOver(one, now) && !one.muted && isOfOne(one, alert)),
   )
   if (own >= 0) return { index: own, silenced: !isWorse(open[own], alert) }
   const shortage = open.findIndex((page) => isGoing(page, now) && isShortage(page))
@@ -164,8 +192,11 @@ const byShortage: readonly Cause[] = ['no-capacity', 'behind', 'at-max']
 const isWorse = (page: Open | undefined, alert: Alert) =>
   alert.severity === 'critical' && page !== undefined && severityOf(page) !== 'critical'
 
-export const severityOf = ({ members }: Open) =>
-  members.some(({ alert }) => alert.severity === 'critical') ? 'critical' : 'warning'
+/** A rollout wakes nobody: somebody began it, and it ends. */
+export const severityOf = ({ cause, members }: Open) =>
+  cause !== 'rollout' && members.some(({ alert, muted }) => alert.severity === 'critical' && !muted)
+    ? 'critical'
+    : 'warning'
 
 /** Instances are lacking at several groups. */
 export function isShortage({ cause, members }: Open): boolean {
@@ -183,10 +214,10 @@ const opened = (cause: Cause, { queue }: Alert, now: number): Open => ({
 
 function tellingOf(page: Open, repeatSeconds: number, now: number): Telling[] {
   // What was over before anybody was told needs no page.
-  if (page.toldAt === 0) return page.members.some(isOn) ? [{ kind: 'trigger', page }] : []
+  if (page.toldAt === 0) return page.members.some(isSpoken) ? [{ kind: 'trigger', page }] : []
   if (!isGoing(page, now)) return [{ kind: 'resolve', page }]
+  if (!page.members.some(isSpoken)) return []
   if (page.news && now - page.toldAt >= updateSeconds) return [{ kind: 'update', page }]
-  if (page.members.some(isOn) && now - page.toldAt >= repeatSeconds)
-    return [{ kind: 'repeat', page }]
+  if (now - page.toldAt >= repeatSeconds) return [{ kind: 'repeat', page }]
   return []
 }

@@ -41,7 +41,11 @@ export function logRun(log: Log, run: Run): Report {
     log.error('channel failed', { key: page.key, channel, reason, detail })
   }
   const firing = decisions.reduce((sum, { alerts }) => sum + alerts.length, 0)
-  log.info('watched', { ...tick, superseded, queues: decisions.length, firing, ...metricsRead })
+  const muted = told?.muted ?? 0
+  log.info('watched', {
+    ...{ ...tick, superseded, queues: decisions.length, firing, muted },
+    ...metricsRead,
+  })
   return {
     ...tick,
     superseded,

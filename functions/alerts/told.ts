@@ -36,6 +36,7 @@ const member = z.object({
   alert: alertSchema,
   endedAt: z.nullable(z.number()),
   silenced: z.boolean(),
+  muted: z._default(z.boolean(), false),
 })
 const openSchema = z.object({
   key: z.string(),

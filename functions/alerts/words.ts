@@ -9,7 +9,7 @@ import { isShortage, type Member, type Open, severityOf, type Telling } from './
 export function pageOf({ kind, page }: Telling, fleet: string, now: number): Page {
   const on = page.members.filter(({ endedAt }) => endedAt === null)
   const shown = on.length > 0 ? on : page.members
-  const spoken = shown.filter(({ silenced }) => !silenced)
+  const spoken = shown.filter(({ silenced, muted }) => !silenced && !muted)
   const told = (spoken.length > 0 ? spoken : shown).map(({ alert }) => alert)
   const ended = page.members.flatMap(({ endedAt }) => endedAt ?? [])
   const worst = worstOf(told)
@@ -26,7 +26,7 @@ export function pageOf({ kind, page }: Telling, fleet: string, now: number): Pag
     cause: reasons[page.cause](worst),
     action: worst ? actionOf(page.cause, worst) : '',
     alerts: told.slice(0, listedMost).map(({ context: _, runbook: __, ...alert }) => alert),
-    silenced: listed(shown.filter(({ silenced }) => silenced).map(silencedOf)),
+    silenced: spoken.length === 0 ? [] : listed(shown.filter(isExplained).map(silencedOf)),
     link: told.find(({ runbook }) => runbook !== null)?.runbook ?? null,
   }
 }
@@ -39,6 +39,7 @@ const listed = (texts: readonly string[]) =>
     ? texts
     : [...texts.slice(0, listedMost), `and ${texts.length - listedMost} more`]
 
+const isExplained = ({ silenced, muted }: Member) => silenced && !muted
 const silencedOf = ({ alert }: Member) => `${alert.queue}: ${alert.rule}`
 
 /** The one whose queue is furthest from its promise. */
@@ -49,6 +50,7 @@ const lateness = ({ context: { waitSeconds, promiseSeconds } }: Alert) =>
   (waitSeconds ?? 0) / promiseSeconds
 
 const what: Readonly<Record<Cause, string>> = {
+  rollout: 'fewer instances while a rollout replaces them',
   'no-capacity': 'instances do not arrive',
   stalled: 'messages wait and nothing is done',
   'at-max': 'more instances are needed than max allows',
@@ -82,6 +84,7 @@ function impactOf({ queue, context }: Alert): string {
 }
 
 const reasons: Readonly<Record<Cause, (worst: Alert | undefined) => string>> = {
+  rollout: () => 'a rollout; what still fires after it is told by itself',
   'no-capacity': () =>
     'Auto Scaling launches nothing: no Spot capacity, a quota, or a launch template that fails',
   stalled: () => 'workers that hang, do not poll, or may not read the queue',
@@ -103,6 +106,9 @@ function actionOf(cause: Cause, { context }: Alert): string {
   const hold = holding === null ? '' : `; ${holding} would hold the promise`
   const own = mode === 'direct' ? 'sizes the group' : `leaves the group alone (mode ${mode})`
   switch (cause) {
+    case 'rollout':
+    case 'behind':
+      return `${own}: ${group}${hold}`
     case 'no-capacity':
       return `asks for no more than it has asked for, and goes on when instances come: ${group}`
     case 'stalled':
@@ -111,8 +117,6 @@ function actionOf(cause: Cause, { context }: Alert): string {
       return `keeps the group at its max: ${group}${hold}`
     case 'blind':
       return 'does not touch the group until it can be measured'
-    case 'behind':
-      return `${own}: ${group}${hold}`
     case 'redelivery':
     case 'orphaned':
     case 'dead-letter':

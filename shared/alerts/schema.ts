@@ -91,6 +91,30 @@ const channelSchema = z
     }),
   )
 
+// What a name of a queue may have, and `*` for anything.
+const queuePattern = text(/^[\w.*-]{1,100}$/, "name a queue, or several with '*', such as 'mail-*'")
+
+/** The same is said of fields that are no times. */
+export const fiveFields = "write the five fields of cron, such as '0 2 * * SUN'"
+
+const maintenanceSchema = z.strictObject(
+  {
+    /** When it begins: the five fields of cron. */
+    cron: text(/^[\w*,/#?-]+( +[\w*,/#?-]+){4}$/, fiveFields),
+    timezone: z.optional(z.string({ error: "name a time zone, such as 'Europe/Berlin'" })),
+    for: duration,
+    reason: text(/^[^\n]{3,200}$/, 'say why in a line of 3 to 200 characters'),
+    /** Without them every queue, and every rule. */
+    queues: z.optional(
+      z
+        .array(queuePattern, { error: 'write a list of queues' })
+        .check(z.minLength(1, { error: 'name at least one queue, or leave it out' })),
+    ),
+    rules: z.optional(z.array(oneOf(ruleNames), { error: 'write a list of rules' })),
+  },
+  aRule("{ cron: '0 2 * * SUN', timezone: 'Europe/Berlin', for: '2h', reason: 'reindexing' }"),
+)
+
 export const notifySchema = z.strictObject(
   {
     /** Beside the SNS topic, which always gets every page. */
@@ -103,6 +127,10 @@ export const notifySchema = z.strictObject(
     ),
     /** How often people are told again of what goes on. */
     repeatEvery: z.optional(duration),
+    /** When nobody is told of what was to be expected. */
+    maintenance: z.optional(
+      z.array(maintenanceSchema, { error: 'write a list of maintenance windows' }),
+    ),
   },
   aRule("{ channels: { oncall: { pagerduty: '/talk/pagerduty' } } }"),
 )

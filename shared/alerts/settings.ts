@@ -1,5 +1,6 @@
 import { parseDuration } from '../duration.ts'
 import type { Missing } from './machine.ts'
+import type { Maintenance } from './maintenance.ts'
 import { byRule, type RuleName, type Severity, severities, type Unit } from './rules.ts'
 import { type AlertsInput, channelKinds, type NotifyInput } from './schema.ts'
 
@@ -30,7 +31,11 @@ export type Channel = {
   readonly severities: readonly Severity[]
 }
 
-export type Notify = { readonly channels: readonly Channel[]; readonly repeatSeconds: number }
+export type Notify = {
+  readonly channels: readonly Channel[]
+  readonly repeatSeconds: number
+  readonly maintenance: readonly Maintenance[]
+}
 
 type Kind = {
   readonly unit: Unit
@@ -151,5 +156,10 @@ export function resolveNotify(input: NotifyInput = {}): Notify {
     }),
   )
   const repeatSeconds = parseDuration(input.repeatEvery ?? alertDefaults.repeatEvery) ?? 0
-  return { channels, repeatSeconds }
+  const maintenance = (input.maintenance ?? []).map(
+    ({ cron, timezone = 'UTC', for: length, reason, queues = ['*'], rules = [] }) => ({
+      ...{ cron, timezone, forSeconds: parseDuration(length) ?? 0, reason, queues, rules },
+    }),
+  )
+  return { channels, repeatSeconds, maintenance }
 }

@@ -27,6 +27,7 @@ export type Minute = {
   readonly shortfall?: number
   readonly deadLetters?: number
   readonly handedBack?: number
+  readonly rollout?: boolean
   readonly more?: Partial<Facts>
 }
 
@@ -50,7 +51,7 @@ export function factsOf(minute: Minute, now: number, queue: QueueConfig = queueO
       received === undefined || deleted === undefined
         ? null
         : { received: published(now, 5, received), deleted: published(now, 5, deleted) },
-    sent: null,
+    ...{ sent: null, rollout: minute.rollout ?? false },
     handedBack: minute.handedBack ?? null,
     swept: sweptAt(now, { shortfall: minute.shortfall ?? 0, ...waited(minute) }),
     profiles: {},
