@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { Command, InvalidArgumentError } from 'commander'
 import { parseDuration } from '../shared/duration.ts'
+import { addAlerts } from './alerts-command.ts'
 import { addBacktest } from './backtest.ts'
 import { addBench } from './bench-command.ts'
 import { check } from './check.ts'
@@ -57,6 +58,7 @@ program
 addSimulate(program)
 addBench(program)
 addBacktest(program)
+addAlerts(program, { seconds: secondsOf, whole: wholeNumber })
 addExplain(program, wholeNumber)
 addExportHistory(program)
 

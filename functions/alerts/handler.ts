@@ -60,7 +60,7 @@ async function act(
 ): Promise<Pick<Run, 'decisions' | 'superseded' | 'told'>> {
   const queues = Object.fromEntries(decisions.map(({ queue, watched }) => [queue, watched]))
   const firing = decisions.flatMap((decision) => decision.alerts)
-  const written = await writeNotes(deps, tick, notes, queues, firing)
+  const written = await writeNotes(deps, tick, notes, { at: now, queues, alerts: firing })
   if (written === 'superseded') return { decisions, superseded: true, told: null }
   const told = tick.shard === 0 ? await tell(deps, fleet, tick, firing, now) : null
   return { decisions, superseded: false, told }

@@ -57,17 +57,33 @@ export async function readNotes(deps: Omit<Db, 'runId'>, tick: Tick): Promise<Sh
   return { version, queues: body.success ? body.data : {} }
 }
 
+/** What a run has found. */
+export type Found = {
+  /** Epoch seconds. */
+  readonly at: number
+  readonly queues: ShardNotes['queues']
+  readonly alerts: readonly Alert[]
+}
+
 export const writeNotes = (
   deps: Db,
   tick: Tick,
-  read: ShardNotes,
-  queues: ShardNotes['queues'],
-  alerts: readonly Alert[],
+  { version }: ShardNotes,
+  { at, queues, alerts }: Found,
 ): Promise<Put> =>
-  writeVersioned(deps, keyOf(tick), read.version, {
+  writeVersioned(deps, keyOf(tick), version, {
+    at: { N: String(at) },
     queues: { B: packed(queues) },
     alerts: { B: packed(alerts) },
   })
+
+/** What the last run of a shard has found; null where it has never run. */
+export async function readFound(deps: Omit<Db, 'runId'>, tick: Tick): Promise<Found | null> {
+  const { item } = await readVersioned(deps, keyOf(tick))
+  if (item['at']?.N === undefined) return null
+  const body = bodySchema.safeParse(parseJson(unpacked(item['queues']?.B)))
+  return { at: Number(item['at'].N), queues: body.data ?? {}, alerts: alertsIn(item['alerts']?.B) }
+}
 
 // The most keys that one BatchGetItem call takes.
 const keysPerCall = 100

@@ -20,7 +20,7 @@ const silenceSchema = z.object({
   at: z.number(),
   until: z.number(),
   reason: z.string(),
-  /** Who asked, as far as their credentials tell. */
+  /** Who asked, by their name on the machine where they did. */
   by: z.nullable(z.string()),
 })
 export type Silence = z.output<typeof silenceSchema>
