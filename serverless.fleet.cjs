@@ -4,7 +4,7 @@
  */
 const { lanesOf } = require('./shared/lanes.ts')
 const { describeProblem } = require('./shared/queue-config.ts')
-const { drainRules } = require('./shared/rules.ts')
+const { againPattern, drainRules } = require('./shared/rules.ts')
 
 const fleet = loadFleet()
 const { name, queueNamePrefix, tags, shards } = fleet
@@ -55,6 +55,17 @@ const fastLane = {
   },
 }
 const startsOfBacklog = lanesOf(fleet).includes('fast') ? [...everyMinute, fastLane] : everyMinute
+// A report that is late says nothing of now.
+const startsOfAlerts = [
+  ...everyMinute,
+  {
+    eventBridge: {
+      pattern: againPattern,
+      retryPolicy: { maximumRetryAttempts: 2, maximumEventAge: 300 },
+      deadLetterQueueArn: { 'Fn::GetAtt': ['UndeliveredQueue', 'Arn'] },
+    },
+  },
+]
 // A run that failed is tried again: what it has written it finds fresh, and does only the rest.
 const everyHour = everyMinute.map(({ eventBridge: { input, deadLetterQueueArn } }) => ({
   eventBridge: {
@@ -136,6 +147,7 @@ module.exports = async ({ resolveVariable }) => {
     secrets,
     startsOfBacklog,
     everyMinute,
+    startsOfAlerts,
     everyHour,
     drainRules,
     drainRuleArns: drainRuleArns(drainRules),

@@ -8,7 +8,7 @@ import { check } from './check.ts'
 import { couldNotRun, doctor, doctorHelp } from './doctor.ts'
 import { addExplain } from './explain.ts'
 import { addExportHistory } from './export-history.ts'
-import { invoke } from './invoke.ts'
+import { functionNames, invoke } from './invoke.ts'
 import { addShadow } from './shadow.ts'
 import { addSimulate } from './simulate-command.ts'
 
@@ -46,7 +46,7 @@ program
 program
   .command('invoke')
   .description('run a function once on the twin: an embedded AWS in mid-morning, no account needed')
-  .argument('<function>', 'the name of the function: backlog, drain or forecast')
+  .argument('<function>', `the name of the function: ${functionNames}`)
   .requiredOption(
     '--event <file>',
     'the event, such as events/schedule.json or events/drain-spot.json',

@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises'
+import { parseStart } from '../functions/alerts/start.ts'
 import { backlog } from '../functions/backlog/handler.ts'
 import type { Report } from '../functions/backlog/record.ts'
 import { parseBatch } from '../functions/drain/handler.ts'
@@ -6,6 +7,7 @@ import { parseTick } from '../shared/looks.ts'
 import { warmUp } from '../twin/run.ts'
 import { talk } from '../twin/scenarios/talk.ts'
 import { short, table } from './format.ts'
+import { invokeAlerts } from './invoke-alerts.ts'
 import { invokeDrain } from './invoke-drain.ts'
 import { invokeForecast } from './invoke-forecast.ts'
 
@@ -15,24 +17,36 @@ type Options = { readonly event: string; readonly seed: number; readonly json?: 
 const startHour = 10
 const warmUpMinutes = 30
 
+type Asked = Pick<Options, 'seed' | 'json'>
+
+/** What each of them answers to its event. Throws for an event that is not its own. */
+const functions: Readonly<Record<string, (event: unknown, asked: Asked) => Promise<string>>> = {
+  alerts: async (event, { seed, json }) => {
+    const start = parseStart(event)
+    return invokeAlerts(await midMorning(seed), start, json === true)
+  },
+  backlog: async (event, { seed, json }) => {
+    const tick = parseTick(event)
+    const world = await midMorning(seed)
+    const report = await backlog(world.scenario.fleet)(tick, world.twin.deps)
+    return json ? JSON.stringify(report, null, 2) : tableOf(report)
+  },
+  drain: async (event, { seed, json }) => {
+    const batch = parseBatch(event)
+    return invokeDrain(await midMorning(seed), batch, json === true)
+  },
+  forecast: (event, { seed, json }) => invokeForecast(parseTick(event), seed, json === true),
+}
+
+export const functionNames = Object.keys(functions).join(', ')
+
+const midMorning = (seed: number) => warmUp(talk(startHour), seed, warmUpMinutes)
+
 /** Runs a function once, with that event, on a twin of the example's fleet. */
-export async function invoke(name: string, { event, seed, json }: Options): Promise<void> {
-  if (name !== 'backlog' && name !== 'drain' && name !== 'forecast') {
-    throw new Error(`There is no function ${name}; there are backlog, drain and forecast`)
-  }
-  const input = await readEvent(event)
-  const parsed = name === 'drain' ? parseBatch(input) : parseTick(input)
-  if (name === 'forecast' && !('Records' in parsed)) {
-    console.log(await invokeForecast(parsed, seed, json === true))
-    return
-  }
-  const world = await warmUp(talk(startHour), seed, warmUpMinutes)
-  if ('Records' in parsed) {
-    console.log(await invokeDrain(world, parsed, json === true))
-    return
-  }
-  const report = await backlog(world.scenario.fleet)(parsed, world.twin.deps)
-  console.log(json ? JSON.stringify(report, null, 2) : tableOf(report))
+export async function invoke(name: string, { event, ...asked }: Options): Promise<void> {
+  const run = Object.hasOwn(functions, name) ? functions[name] : undefined
+  if (!run) throw new Error(`There is no function ${name}; there are ${functionNames}`)
+  console.log(await run(await readEvent(event), asked))
 }
 
 async function readEvent(file: string): Promise<unknown> {

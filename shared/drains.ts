@@ -1,13 +1,9 @@
-import {
-  type AttributeValue,
-  BatchGetItemCommand,
-  PutItemCommand,
-  QueryCommand,
-} from '@aws-sdk/client-dynamodb'
+import { BatchGetItemCommand, PutItemCommand } from '@aws-sdk/client-dynamodb'
 import * as z from 'zod/mini'
 import { type Deps, isAwsError } from './aws.ts'
 import { phases, type Reason, reasons } from './events.ts'
 import { parseJson } from './json.ts'
+import { hourOf, hoursFrom, listItems } from './listed.ts'
 import { parsedOnce } from './parsed.ts'
 
 /**
@@ -117,13 +113,9 @@ const prefix = 'drain#'
 const keyOf = (instance: string) => ({ pk: { S: prefix + instance } })
 const instanceIn = (pk: string | undefined) => (pk ?? '').slice(prefix.length)
 
-// The table's index of items by the attribute of the same name: what is active is one list, what
-// has ended is one an hour, so that nobody must read two days of them for the last of them.
-const activeIndex = 'active'
+// Their lists in the table's index: what goes on, and what has ended in an hour.
 const activeDrain = 'drain'
-const hourMilliseconds = 3_600_000
 const endedIn = (hour: number) => `drained#${hour}`
-const hourOf = (at: number) => Math.floor(at / hourMilliseconds)
 const listOf = ({ ended }: Drain) => (ended ? endedIn(hourOf(ended.at)) : activeDrain)
 
 // The most keys that one BatchGetItem call takes.
@@ -159,32 +151,13 @@ export async function readDrains(
 type Reader = Pick<Db, 'dynamodb' | 'stateTable' | 'signal'>
 
 /** Every drain that goes on, as of a moment ago: an index is eventually consistent. */
-export const listDrains = (deps: Reader): Promise<Kept[]> => query(deps, activeDrain)
+export const listDrains = async (deps: Reader): Promise<Kept[]> =>
+  (await listItems(deps, activeDrain)).map(keptOf)
 
 /** Every drain that has ended in the hours from that moment on, in epoch milliseconds. */
 export async function listEnded(deps: Reader, since: number, now: number): Promise<Kept[]> {
-  const hours = hourOf(now) - hourOf(since) + 1
-  const lists = Array.from({ length: hours }, (_, index) => endedIn(hourOf(since) + index))
-  return (await Promise.all(lists.map((list) => query(deps, list)))).flat()
-}
-
-async function query(deps: Reader, list: string): Promise<Kept[]> {
-  const found: Kept[] = []
-  let ExclusiveStartKey: Record<string, AttributeValue> | undefined
-  do {
-    const command = new QueryCommand({
-      TableName: deps.stateTable,
-      IndexName: activeIndex,
-      KeyConditionExpression: '#active = :list',
-      ExpressionAttributeNames: { '#active': 'active' },
-      ExpressionAttributeValues: { ':list': { S: list } },
-      ...(ExclusiveStartKey ? { ExclusiveStartKey } : {}),
-    })
-    const page = await deps.dynamodb.send(command, { abortSignal: deps.signal })
-    found.push(...(page.Items ?? []).map(keptOf))
-    ExclusiveStartKey = page.LastEvaluatedKey
-  } while (ExclusiveStartKey)
-  return found
+  const lists = hoursFrom(since, now).map(endedIn)
+  return (await Promise.all(lists.map((list) => listItems(deps, list)))).flat().map(keptOf)
 }
 
 /**

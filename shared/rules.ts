@@ -1,3 +1,4 @@
+import { againSource, againType } from './again.ts'
 import { handledEvents } from './events.ts'
 
 /** What an EventBridge rule matches: for each field, the values that it may have. */
@@ -26,6 +27,9 @@ const spotAgeSeconds = 120
 const otherAgeSeconds = 3_600
 
 export type Rule = { readonly name: string; readonly pattern: Pattern; readonly ageSeconds: number }
+
+/** What workers report to alerts. */
+export const againPattern: Pattern = { source: [againSource], 'detail-type': [againType] }
 
 /** One rule for each kind of event that drain handles: it matches what is handled, and no more. */
 export const drainRules = (drainName: string): Rule[] =>

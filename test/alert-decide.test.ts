@@ -192,6 +192,20 @@ describe('a rule fires in the minute in which it is sure', () => {
     expect(firing(story([...times(10, busy), ...times(20, sick)])).flat()).toEqual([])
   })
 
+  it.each<[string, Partial<Minute>, number[]]>([
+    ['four messages that a worker counted', { again: 4 }, [4]],
+    ['three', { again: 3 }, []],
+    ['four, of which drains gave back one', { again: 4, handedBack: 1 }, []],
+    ['some, where the rates show nothing', { again: 9, received: 30, deleted: 30 }, [9]],
+    ['none, where the rates show many', { again: 0, received: 30, deleted: 20 }, [150]],
+    ['fewer than drains gave back', { again: 5, handedBack: 20, received: 30, deleted: 30 }, []],
+  ])('messages come back: %s', (_, more, values) => {
+    const told = story([...times(10, busy), ...times(20, { ...busy, ...more })])
+    expect(told.last.alerts.map(({ value }) => value)).toEqual(values)
+    const counted = told.last.alerts.map(({ context }) => context.again > 0)
+    expect(counted).toEqual(values.map(() => (more.again ?? 0) > 0))
+  })
+
   const nothingSince = (now: number) => ({
     swept: sweptAt(now, { cameAt: startAt }),
     sent: published(now, 15, 0),

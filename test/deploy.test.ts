@@ -2,7 +2,7 @@ import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DescribeTableCommand, DynamoDBClient, GetItemCommand } from '@aws-sdk/client-dynamodb'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { drainRules } from '../shared/rules.ts'
+import { againPattern, drainRules } from '../shared/rules.ts'
 import { matches } from '../twin/aws/patterns.ts'
 import {
   commandsSent,
@@ -110,6 +110,7 @@ describeWithMoto('deployed to an AWS that nobody here wrote', (moto) => {
       rules: [
         ...drainRules('talk-prod-drain').map(({ name }) => `talk-prod-Drain${name}`),
         ...['alerts', 'backlog', 'forecast'].map((name) => `talk-prod-${name}-rule-1`),
+        'talk-prod-alerts-rule-2',
         'talk-prod-DrainSweep0',
       ].sort(),
       tables: ['talk-prod-state'],
@@ -154,7 +155,8 @@ describeWithMoto('deployed to an AWS that nobody here wrote', (moto) => {
   it('each kind of event has one rule, which hands it to the queue of drain', async () => {
     const rules = await deployedRules(moto)
     expect(await schedules(moto)).toEqual(scheduled({ shard: 0, of: 1 }))
-    const kinds = rules.filter(({ every }) => every === null)
+    const ofAlerts = (rule: (typeof rules)[number]) => rule.target?.endsWith('alerts')
+    const kinds = rules.filter((rule) => rule.every === null && !ofAlerts(rule))
     expect(kinds).toEqual(
       drainRules('talk-prod-drain').map(({ pattern, ageSeconds }) => ({
         ...{ every: null, pattern, state: 'ENABLED', input: null },
@@ -179,6 +181,23 @@ describeWithMoto('deployed to an AWS that nobody here wrote', (moto) => {
     const hook = bodyOf('hook').replace('talk-prod-drain', 'somebody-elses')
     const command = bodyOf('invocation').replace('talk-prod-drain', 'AWS-RunShellScript')
     for (const body of [state, hook, command]) expect(matched(JSON.parse(body))).toEqual([])
+  })
+
+  it('what workers receive again is handed to alerts, and nothing else of theirs', async () => {
+    const rules = await deployedRules(moto)
+    const [rule, ...more] = rules.filter(
+      ({ every, target }) => !every && target?.endsWith('alerts'),
+    )
+    expect(more).toEqual([])
+    expect(rule).toEqual({
+      ...{ every: null, pattern: againPattern, state: 'ENABLED', input: null },
+      target: 'lambda:us-east-1:123456789012:function:talk-prod-alerts',
+      retryPolicy: { MaximumRetryAttempts: 2, MaximumEventAgeInSeconds: 300 },
+      undelivered: 'talk-prod-undelivered',
+    })
+    const event = JSON.parse(readFileSync('events/alerts-received.json', 'utf8'))
+    expect(matches(againPattern, event)).toBe(true)
+    expect(matches(againPattern, JSON.parse(bodyOf('report')))).toBe(false)
   })
 
   it('both queues of drain are its sources, and give up after five tries', async () => {

@@ -120,7 +120,7 @@ export const roles: Readonly<Record<string, Role>> = {
       'dynamodb:BatchGetItem': [itemsOf('alerts#*'), itemsOf(['backlog#*', 'outlook#*'])],
       'dynamodb:GetItem': [itemsOf('alerts#*'), itemsOf(['backlog#*', 'outlook#*'])],
       'dynamodb:PutItem': itemsOf('alerts#*'),
-      'dynamodb:Query': itemsOf(['drain', 'drained#*']),
+      'dynamodb:Query': itemsOf(['drain', 'drained#*', 'again#*']),
     },
   },
 }

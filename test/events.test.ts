@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
+import { parseStart } from '../functions/alerts/start.ts'
 import { parseBatch } from '../functions/drain/handler.ts'
 import { handledEvents, parseMessage } from '../shared/events.ts'
 import { parseTick } from '../shared/looks.ts'
@@ -86,6 +87,11 @@ const rows: Readonly<Record<string, () => void>> = {
       () => expect(parseMessage(body(file))).toEqual({ kind: 'notices', notices }),
     ]),
   ),
+  'alerts-received.json': () => {
+    expect(parseStart(read('alerts-received.json'))).toMatchObject({
+      again: { queue: 'talk-transcript', messages: 4, at: at / 1_000 },
+    })
+  },
   'drain-timer.json': () => {
     const instances = [about.instance, other.instance]
     expect(parseMessage(body('drain-timer.json'))).toEqual({ kind: 'timer', instances })

@@ -86,8 +86,8 @@ describe('alerts over the wire', () => {
       GetMetricData: 1,
       // Its own notes, the sweep's memory, what was told, and the silences.
       GetItem: 4,
-      // The drains.
-      Query: 1,
+      // The drains, and two lists of what workers received again.
+      Query: 3,
       PutItem: 3,
       Publish: 1,
       PutMetricData: 1,

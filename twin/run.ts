@@ -1,7 +1,9 @@
 import { alerts as watchAlerts } from '../functions/alerts/handler.ts'
+import { parseStart } from '../functions/alerts/start.ts'
 import { backlog } from '../functions/backlog/handler.ts'
 import { drain } from '../functions/drain/handler.ts'
 import { forecast } from '../functions/forecast/handler.ts'
+import { putAgain } from '../shared/again.ts'
 import { parseLook } from '../shared/looks.ts'
 import { tickSeconds } from '../shared/timing.ts'
 import { runUntil } from './aws/event-source.ts'
@@ -85,6 +87,11 @@ async function runMinute(
     return next
   }
   stack.drain = (event) => inTurn('drain', () => drain(scenario.fleet)(event, twin.deps))
+  stack.report = ({ Records }) =>
+    inTurn('a report', async () => {
+      const starts = Records.map(({ body }) => parseStart(JSON.parse(body)))
+      for (const start of starts) if ('again' in start) await putAgain(twin.deps, start.again)
+    })
   stack.fastLook = (event) => {
     const look = inTurn('a fast look', () => backlog(scenario.fleet)(parseLook(event), twin.deps))
     // Its message would come back late and be dropped: nobody would know.

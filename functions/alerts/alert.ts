@@ -14,6 +14,8 @@ const context = z.object({
   waitSeconds: known,
   /** Instances with which all that waits would start within the promise. */
   holding: known,
+  /** Messages that workers say came back. */
+  again: z._default(z.number(), 0),
   /** Whether a rollout replaces instances, or has done so within a boot. */
   rollout: z._default(z.boolean(), false),
   /** Why it cannot be measured. */

@@ -25,6 +25,8 @@ export type Picture = {
   readonly waitSeconds: number
   /** For how long the oldest that waits has waited: by the sweep's arrivals, else the same. */
   readonly waitedSeconds: number
+  /** Messages that workers say came back, beyond what our own drains gave back; 0: none. */
+  readonly again: number
   /** Messages received within the time in which those that come back are counted. */
   readonly received: number
 }
@@ -55,9 +57,14 @@ export function pictureOf(facts: Facts, watched: Watched, now: number): Picture 
     throughput,
     waitSeconds,
     waitedSeconds: swept?.waitedSeconds ?? waitSeconds,
+    again: receivedAgain(facts),
     received: sumOf(watched.flow?.received.slice(-returnedSeconds / 60) ?? []),
   }
 }
+
+/** Some of what drains gave back was received for the second time only: it is left out too. */
+export const receivedAgain = ({ again, handedBack }: Facts) =>
+  Math.max(0, again - (handedBack ?? 0))
 
 export const sumOf = (values: readonly (number | null)[]) =>
   values.reduce<number>((sum, value) => sum + (value ?? 0), 0)
@@ -114,6 +121,8 @@ const depthLeast = 10
 const receiveMost = 10
 // The sweep and this run each look once a minute, and a run may fail.
 const blindSeconds = 300
+// Where workers count: a deploy or two that kills them makes three receives of a message.
+const againMost = 3
 // Of what is received, so much comes back where deliveries are merely at least once.
 const redeliveredShare = 0.03
 // Five minutes without any progress are no pause between two tasks.
@@ -136,7 +145,8 @@ const derived: Readonly<Record<RuleName, (picture: Picture) => Limits>> = {
   stalled: ({ serviceSeconds }) =>
     above(Math.max(stalledSecondsLeast, 2 * p99Tasks * serviceSeconds)),
   orphaned: () => ({ threshold: receiveMost, recovery: 0 }),
-  redelivery: ({ received }) => {
+  redelivery: ({ received, again }) => {
+    if (again > 0) return { threshold: againMost, recovery: 0 }
     const threshold = Math.max(receiveMost, redeliveredShare * received)
     // What is received varies by half within minutes, and the threshold with it.
     return { threshold, recovery: threshold / 2 }

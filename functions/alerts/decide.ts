@@ -5,7 +5,7 @@ import type { Alert, Context } from './alert.ts'
 import { conditionOf, type Picture, pictureOf } from './conditions.ts'
 import type { Facts, Watched } from './facts.ts'
 import { measures, returnedOf, seemsSilent } from './measures.ts'
-import { observe } from './observe.ts'
+import { observe, returnedSeconds } from './observe.ts'
 
 /** One queue: what was seen of it -> the state of each of its rules. Seconds since the epoch. */
 
@@ -88,6 +88,7 @@ function contextOf(
     max: workload?.max ?? null,
     waitSeconds: Number.isFinite(waitSeconds) ? waitSeconds : null,
     holding: counts && workload ? Math.ceil(load / slots) : null,
+    again: picture.again,
   }
 }
 
@@ -147,7 +148,9 @@ const isQuiet = ({ states }: Watched, rule: RuleName) => (states[rule]?.status ?
 export function asksHandedBack(facts: Facts, before: Watched, now: number): number | null {
   const settings = facts.queue.alerts.redelivery
   const watched = observe(facts, before, now)
-  if (!settings || !facts.rates || !watched.flow) return null
+  if (!settings) return null
+  if (facts.again > 0) return now - returnedSeconds
+  if (!facts.rates || !watched.flow) return null
   const returned = returnedOf(watched.flow, watched.looks)
   const { recovery } = conditionOf('redelivery', settings, pictureOf(facts, watched, now))
   return returned === null || returned.messages <= recovery ? null : returned.since

@@ -40,6 +40,8 @@ export type Facts = {
   readonly sent: Minutes | null
   /** Messages that our own drains gave back since the moment that was asked for; or null. */
   readonly handedBack: number | null
+  /** Messages that its workers have received for the third time and more, within a while. */
+  readonly again: number
   readonly swept: Swept | null
   /** Whether instances of it drain for a rollout. */
   readonly rollout: boolean

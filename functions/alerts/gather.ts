@@ -1,3 +1,4 @@
+import { countAgain } from '../../shared/again.ts'
 import { type Assigned, assignGroups } from '../../shared/assign.ts'
 import type { Deps } from '../../shared/aws.ts'
 import { type Drain, listDrains, listEnded } from '../../shared/drains.ts'
@@ -15,7 +16,7 @@ import { ageOfOldest } from '../../shared/sizing/rates.ts'
 import { type QueueMemory, readMemory } from '../../shared/state.ts'
 import { type Asks, asksHandedBack, asksOf, spanOf } from './decide.ts'
 import type { Facts, Minutes, Swept, Watched } from './facts.ts'
-import { recalled } from './observe.ts'
+import { recalled, returnedSeconds } from './observe.ts'
 
 /** What a run of alerts reads: the groups, the queues, and of CloudWatch what may matter. */
 
@@ -48,10 +49,11 @@ export async function gather(
   fleet: Fleet,
   { tick, remembered, now, asks = asksOf }: Look,
 ): Promise<Gathering> {
-  const [groups, sweeps, going] = await Promise.all([
+  const [groups, sweeps, going, again] = await Promise.all([
     describeGroups(deps, fleet),
     readSweeps(deps, fleet, tick),
     drainsOf(deps),
+    countAgain(deps, now - returnedSeconds, now),
   ])
   const rolling = new Set(going.flatMap(({ queue, causes }) => (causes.rollout ? queue : [])))
   const mine = assignGroups(fleet, groups, (name) => shardOf(name, tick.of) === tick.shard)
@@ -68,6 +70,7 @@ export async function gather(
     const facts: Facts = {
       ...{ queue, ages: null, rates: null, sent: null, handedBack: null },
       rollout: rolling.has(queue.name),
+      again: again.get(queueName(queue.sqs)) ?? 0,
       ...('value' in outcome ? outcome.value.look : unread(outcome.error)),
       swept: sweptOf(sweeps.get(queue.name), now),
       profiles: outlook && outlook !== 'unreadable' ? outlook.profiles : {},

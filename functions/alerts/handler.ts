@@ -1,4 +1,5 @@
 import fleet from '../../fleet.config.ts'
+import { putAgain } from '../../shared/again.ts'
 import {
   type AlertsDeps,
   alertsEnvironment,
@@ -15,13 +16,14 @@ import {
 import { each } from '../../shared/each.ts'
 import { errorOf, type Failure, failuresOf, logFailures } from '../../shared/failures.ts'
 import { lambda } from '../../shared/lambda.ts'
-import { parseTick, type Tick } from '../../shared/looks.ts'
+import type { Tick } from '../../shared/looks.ts'
 import { publish } from '../../shared/metrics.ts'
 import type { Fleet } from '../../shared/queue-config.ts'
 import { type Decision, decide } from './decide.ts'
 import { type Gathered, gather } from './gather.ts'
 import { readNotes, type ShardNotes, writeNotes } from './notebook.ts'
 import { logRun, metricsOf, type Report, type Run } from './record.ts'
+import { parseStart } from './start.ts'
 import { tell } from './tell.ts'
 
 /**
@@ -90,6 +92,7 @@ const clients = {
   clock: systemClock,
 }
 
-export const handler = lambda('alerts', parseTick, (tick, run) =>
-  alerts(fleet)(tick, { ...clients, ...environment(), ...alertsEnvironment(), ...run }),
-)
+export const handler = lambda('alerts', parseStart, (start, run): Promise<unknown> => {
+  const deps = { ...clients, ...environment(), ...alertsEnvironment(), ...run }
+  return 'again' in start ? putAgain(deps, start.again) : alerts(fleet)(start, deps)
+})

@@ -151,11 +151,17 @@ function wantedBeyondMax({ facts, picture }: Seen, { notVisible, inService }: Lo
 const aroundSeconds = 150
 const levelLooks = 3
 
+/** As the workers count; where none has anything to tell, or none has the package, an estimate. */
+function redelivery(seen: Seen): Sample[] {
+  const { again } = seen.picture
+  return again > 0 ? [{ at: seen.now, value: again }] : estimated(seen)
+}
+
 /**
  * Messages that were received, neither deleted nor in flight any more: those that came back,
  * without what our own drains gave back. An estimate, for counts and rates are approximate.
  */
-function redelivery({ facts, watched, now }: Seen): Sample[] {
+function estimated({ facts, watched, now }: Seen): Sample[] {
   const { flow, looks } = watched
   if (!facts.rates || !flow || !isFlowFresh(watched, now, 2 * publishedAfterSeconds)) return []
   const returned = returnedOf(flow, looks)

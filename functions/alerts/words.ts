@@ -89,8 +89,11 @@ const reasons: Readonly<Record<Cause, (worst: Alert | undefined) => string>> = {
     'Auto Scaling launches nothing: no Spot capacity, a quota, or a launch template that fails',
   stalled: () => 'workers that hang, do not poll, or may not read the queue',
   'at-max': () => 'more comes than max was set for, or tasks take longer than they did',
-  redelivery: () =>
-    'tasks that end their worker, or that run for longer than the visibility timeout',
+  redelivery: (worst) => {
+    const why = 'tasks that end their worker, or that run for longer than the visibility timeout'
+    const source = worst && worst.context.again > 0 ? 'counted by the workers' : 'an estimate'
+    return `${why} (${source})`
+  },
   blind: (worst) => worst?.context.problem ?? 'a measurement has not been there for minutes',
   'producer-silent': () => 'what sends the tasks has stopped, or sends them elsewhere',
   behind: () => 'more comes than is done',

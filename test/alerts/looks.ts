@@ -28,6 +28,7 @@ export type Minute = {
   readonly deadLetters?: number
   readonly handedBack?: number
   readonly rollout?: boolean
+  readonly again?: number
   readonly more?: Partial<Facts>
 }
 
@@ -51,7 +52,7 @@ export function factsOf(minute: Minute, now: number, queue: QueueConfig = queueO
       received === undefined || deleted === undefined
         ? null
         : { received: published(now, 5, received), deleted: published(now, 5, deleted) },
-    ...{ sent: null, rollout: minute.rollout ?? false },
+    ...{ sent: null, rollout: minute.rollout ?? false, again: minute.again ?? 0 },
     handedBack: minute.handedBack ?? null,
     swept: sweptAt(now, { shortfall: minute.shortfall ?? 0, ...waited(minute) }),
     profiles: {},

@@ -10,6 +10,7 @@ export const repeatSeconds = 14_400
 const contextOf = (context: Partial<Context> = {}): Context => ({
   ...{ promiseSeconds: 300, mode: 'direct', visible: 40, notVisible: 3, desired: 4, inService: 4 },
   ...{ max: 20, waitSeconds: 90, holding: 6, problem: null, rollout: false },
+  again: 0,
   ...context,
 })
 

@@ -7,6 +7,8 @@ import { makeQueue, type Queue } from './queue.ts'
 export type Report = {
   readonly source: string
   readonly 'detail-type': string
+  /** When it was put, to the second. */
+  readonly time: string
   readonly detail: Readonly<Record<string, unknown>>
 }
 

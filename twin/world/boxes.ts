@@ -3,7 +3,7 @@ import type { Random } from '../../shared/random.ts'
 import { random } from '../../shared/random.ts'
 import type { Change } from '../aws/service.ts'
 import type { Twin } from '../twin.ts'
-import type { Bus } from './bus.ts'
+import type { Bus, BusEvent } from './bus.ts'
 import type { Task } from './task.ts'
 import type { Workers } from './workers.ts'
 
@@ -28,6 +28,8 @@ export type Boxes = {
   startWorker(instance: string, start: () => void): void
   /** The instance metadata says that the box is to leave. */
   warn(instance: string, reason: 'spot' | 'scale_in', deadline: number): void
+  /** Its worker puts an event of its own. */
+  tell(instance: string, event: BusEvent): void
   /** The box is gone. */
   end(instance: string): void
 }
@@ -95,6 +97,10 @@ export function createBoxes(twin: Twin<Task>, bus: Bus, faults: BoxFaults): Boxe
       const box = state.boxes.get(instance)
       if (box?.note) box.note.start = start
       else start()
+    },
+    tell(instance, event) {
+      // Of a box that is gone nothing is heard any more.
+      if (state.boxes.get(instance)?.mute === false) bus.put(event)
     },
     warn(instance, reason, deadline) {
       const box = state.boxes.get(instance)

@@ -1,11 +1,11 @@
 import { random } from '../../shared/random.ts'
-import { drainRules } from '../../shared/rules.ts'
+import { againPattern, drainRules } from '../../shared/rules.ts'
 import { matches } from '../aws/patterns.ts'
 import { type Twin, twinAccount, twinDrainName, twinRegion } from '../twin.ts'
 import type { Stack } from './stack.ts'
 import type { Task } from './task.ts'
 
-/** EventBridge's default bus with the deployment's own rules, whose target is drain's queue. */
+/** EventBridge's default bus with the deployment's own rules and their targets. */
 export type Bus = { put(event: BusEvent): void }
 
 export type BusEvent = {
@@ -25,7 +25,10 @@ const lateSeconds = 60
 export function createBus(twin: Twin<Task>, stack: Stack, faults: BusFaults): Bus {
   const { engine } = twin
   const draw = random(twin.seed, 'bus')
-  const rules = drainRules(twinDrainName)
+  const targets = [
+    ...drainRules(twinDrainName).map(({ pattern }) => ({ pattern, send: stack.send })),
+    { pattern: againPattern, send: stack.sendReport },
+  ]
   let count = 0
   return {
     put({ source, type, detail }) {
@@ -38,11 +41,12 @@ export function createBus(twin: Twin<Task>, stack: Stack, faults: BusFaults): Bu
         resources: [],
         detail,
       }
-      if (!rules.some(({ pattern }) => matches(pattern, event)) || draw.chance(faults.lost)) return
+      const target = targets.find(({ pattern }) => matches(pattern, event))
+      if (!target || draw.chance(faults.lost)) return
       for (let copies = draw.chance(faults.doubled) ? 2 : 1; copies > 0; copies--) {
         const late = draw.chance(faults.late) ? draw.between(0, lateSeconds) : 0
         const latency = draw.between(latencySeconds.from, latencySeconds.to) + late
-        engine.at(engine.now + latency * 1_000, () => stack.send(JSON.stringify(event)))
+        engine.at(engine.now + latency * 1_000, () => target.send(JSON.stringify(event)))
       }
     },
   }

@@ -25,14 +25,18 @@ export type Stack = {
   /** What the mappings invoke; whoever runs the world sets them. */
   drain: (event: SQSEvent) => Promise<unknown>
   fastLook: (event: SQSEvent) => Promise<unknown>
+  report: (event: SQSEvent) => Promise<unknown>
   /** Errors of invocations, which Lambda would count. */
   readonly errors: unknown[]
   /** Hands a body to drain's queue, as a rule with that input does. */
   send(body: string): void
+  /** Hands an event to alerts. */
+  sendReport(body: string): void
 }
 
 // As in serverless.yml.
 const undeliveredName = 'talk-prod-undelivered'
+const reportsName = 'talk-prod-reports'
 const visibilitySeconds = 30
 const receivesMax = 5
 const functionTimeoutSeconds = 15
@@ -77,15 +81,25 @@ export function createStack(twin: Twin<Task>): Stack {
     handler: (event) => stack.fastLook(event),
     onError: (error) => errors.push(error),
   })
+  // Lambda keeps what EventBridge hands to a function in a queue of its own.
+  const reports = sqs.createTextQueue({ QueueName: reportsName, Attributes: attributes })
+  const reported = createEventSource({
+    ...{ engine, emit, queue: reports, batchSize: 1, batchingWindowSeconds: 0, maximumConcurrency },
+    ...{ functionTimeoutSeconds, reports: 'whole batches' },
+    handler: (event) => stack.report(event),
+    onError: (error) => errors.push(error),
+  })
   const nobody = () => Promise.reject(new Error('Nobody has said what the functions do'))
+  const put = (queue: Queue<null>, MessageBody: string) => {
+    const command = new SendMessageCommand({ QueueUrl: queue.url, MessageBody })
+    emit(sqs.apply(engine.now, command).changes)
+  }
   const stack: Stack = {
     ...{ drainQueue, timerQueue, undelivered, errors },
-    sources: [mapping(drainQueue), mapping(timerQueue), fast],
-    ...{ drain: nobody, fastLook: nobody },
-    send(body) {
-      const command = new SendMessageCommand({ QueueUrl: drainQueue.url, MessageBody: body })
-      emit(sqs.apply(engine.now, command).changes)
-    },
+    sources: [mapping(drainQueue), mapping(timerQueue), fast, reported],
+    ...{ drain: nobody, fastLook: nobody, report: nobody },
+    send: (body) => put(drainQueue, body),
+    sendReport: (body) => put(reports, body),
   }
   return stack
 }

@@ -3,7 +3,7 @@ import type { Task } from './task.ts'
 import type { WorkerEvents } from './workers.ts'
 
 /** What became of one queue's tasks, counted as it happens. */
-export type Tally = WorkerEvents & {
+export type Tally = Omit<WorkerEvents, 'received'> & {
   readonly promiseMs: number
   readonly slots: number
   /** Tasks enqueued before are those of a warm-up: they take their slots and count nowhere. */

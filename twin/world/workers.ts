@@ -7,6 +7,7 @@ import type { Task } from './task.ts'
 
 /** A Celery worker of one instance: prefork, `acks_late`, one queue. */
 export type Worker = {
+  readonly instance: string
   readonly slots: number
   /** Messages it holds unacknowledged at most: slots x the prefetch multiplier. */
   readonly prefetch: number
@@ -40,6 +41,8 @@ export type WorkerEvents = {
   killed(task: Task): void
   /** Cut short at the deadline of a drain, and its message handed back. */
   forced(task: Task): void
+  /** A message has landed at a worker, for so many times. */
+  received(instance: string, receives: number): void
 }
 
 export type Workers = {
@@ -94,7 +97,15 @@ export function createWorkers(parts: Parts): Workers {
         stash: createDeque<Lease<Task>>(),
         stashed: 0,
       }
-      const worker = { slots, prefetch, ...held, alive: true, polling: false, drain: null }
+      const worker = {
+        instance,
+        slots,
+        prefetch,
+        ...held,
+        alive: true,
+        polling: false,
+        drain: null,
+      }
       state.workers.set(instance, worker)
       poll(state, worker)
     },
@@ -225,6 +236,7 @@ function land(state: State, worker: Worker): void {
 }
 
 function accept(state: State, worker: Worker, lease: Lease<Task>): void {
+  state.events.received(worker.instance, lease.message.receives)
   if (worker.running.size < worker.slots) {
     run(state, worker, lease)
     return

@@ -5,12 +5,14 @@ import {
 } from '@aws-sdk/client-auto-scaling'
 import { CreateQueueCommand } from '@aws-sdk/client-sqs'
 import { backlogTarget } from '../../functions/backlog/sizing.ts'
+import { againSource, againType } from '../../shared/again.ts'
 import { namespace } from '../../shared/metrics.ts'
 import type { Fleet, QueueConfig } from '../../shared/queue-config.ts'
 import { random } from '../../shared/random.ts'
 import type { Span } from '../engine.ts'
 import type { Recorded } from '../traces/traffic.ts'
 import { createTwin, type Twin, twinRegion } from '../twin.ts'
+import { createRecounts, type Recounts } from './again.ts'
 import { type Rate, startArrivals, startRecorded } from './arrivals.ts'
 import { type BoxFaults, createBoxes } from './boxes.ts'
 import { type Bus, type BusFaults, createBus } from './bus.ts'
@@ -101,6 +103,10 @@ export function createWorld(scenario: Scenario, seed: number, drains: Drains = '
     },
   })
   startIncidents(twin, scenario)
+  const faults = { ...noFaults, ...scenario.faults }
+  const stack = createStack(twin)
+  const bus = drains === 'keeper' ? createKeeper(twin) : createBus(twin, stack, faults)
+  const boxes = createBoxes(twin, bus, faults)
   const countedFrom = scenario.countedFrom ?? scenario.startAt
   const depths = watchDepths()
   const tallies = new Map<string, Tally>()
@@ -112,13 +118,12 @@ export function createWorld(scenario: Scenario, seed: number, drains: Drains = '
     const draw = random(seed, `tasks/${queue.name}`)
     makers.set(queue.sqs, (now) => tally.enqueued(makeTask(now, world, draw)))
     tallies.set(queue.name, tally)
-    machines.set(queue.name, createQueue(twin, queue, world, { tally, depths }))
+    const recounts = createRecounts(twin.engine, (instance, messages) =>
+      boxes.tell(instance, receivedAgain(queue.sqs, messages)),
+    )
+    machines.set(queue.name, createQueue(twin, queue, world, { tally, depths, recounts }))
   }
   const byGroup = new Map([...machines.values()].map((machine) => [machine.group, machine]))
-  const faults = { ...noFaults, ...scenario.faults }
-  const stack = createStack(twin)
-  const bus = drains === 'keeper' ? createKeeper(twin) : createBus(twin, stack, faults)
-  const boxes = createBoxes(twin, bus, faults)
   const { market } = scenario
   const instances = startInstances(twin, { countedFrom, machines: byGroup, market, bus, boxes })
   for (const { queue, world } of worlds) {
@@ -135,14 +140,18 @@ export function createWorld(scenario: Scenario, seed: number, drains: Drains = '
   return { twin, scenario, tallies, instances, machines, stack, bus, depths }
 }
 
-type Watchers = { readonly tally: Tally; readonly depths: Depths }
+const receivedAgain = (queue: string, messages: number) => ({
+  ...{ source: againSource, type: againType, detail: { queue, messages } },
+})
+
+type Watchers = { readonly tally: Tally; readonly depths: Depths; readonly recounts: Recounts }
 
 /** A queue with its workers, who are as many as its group will have instances. */
 function createQueue(
   twin: Twin<Task>,
   queue: QueueConfig,
   world: QueueWorld,
-  { tally, depths }: Watchers,
+  { tally, depths, recounts }: Watchers,
 ): Machines {
   const { engine, sqs, seed } = twin
   const Attributes = attributesOf(twin, queue.sqs, world)
@@ -150,7 +159,8 @@ function createQueue(
   const sqsQueue = sqs.queue(queue.sqs)
   const polls = random(seed, `polls/${queue.name}`)
   const workers = createWorkers({
-    ...{ engine, queue: sqsQueue, random: polls, events: tally, spells: world },
+    ...{ engine, queue: sqsQueue, random: polls, spells: world },
+    events: { ...tally, received: recounts.note },
   })
   depths.add(sqsQueue)
   tally.watch(sqsQueue, depths.look)

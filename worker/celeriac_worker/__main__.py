@@ -1,5 +1,6 @@
 """python -m celeriac_worker release --state FILE
 python -m celeriac_worker report --phase PHASE ... (see --help)
+python -m celeriac_worker received --region REGION --queue NAME=COUNT ...
 """
 
 import argparse
@@ -12,9 +13,10 @@ PHASES += ("resumed", "failed")
 
 
 def main(arguments):
-    """Run one of the two commands; its exit code: 0 done, 1 not (all) done, 2 usage, 3 no boto3."""
+    """Run one of the commands; its exit code: 0 done, 1 not (all) done, 2 usage, 3 no boto3."""
     options = _parser().parse_args(arguments)
-    return _release(options) if options.command == "release" else _report(options)
+    commands = {"release": _release, "report": _report, "received": _received}
+    return commands[options.command](options)
 
 
 def _release(options):
@@ -29,14 +31,6 @@ def _release(options):
 
 
 def _report(options):
-    try:
-        from botocore.exceptions import BotoCoreError, ClientError
-
-        from .report import put
-    except ImportError as error:
-        print(error, file=sys.stderr)
-        return 3
-
     detail = {
         "instance-id": options.instance_id,
         "drain-id": options.drain_id,
@@ -51,12 +45,42 @@ def _report(options):
         "forced": options.forced,
         "quietSeconds": options.quiet_seconds,
     }
+    return _sent(lambda report: report.put_progress(detail))
+
+
+def _received(options):
+    """One event a queue: it concerns those who watch that queue alone."""
+    counts = dict(options.queue)
+    return _sent(
+        lambda report: [
+            report.put(report.RECEIVED_AGAIN, {"queue": name, "messages": count}, options.region)
+            for name, count in counts.items()
+        ]
+    )
+
+
+def _sent(send):
     try:
-        put(detail)
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        from . import report
+    except ImportError as error:
+        print(error, file=sys.stderr)
+        return 3
+
+    try:
+        send(report)
     except (BotoCoreError, ClientError, OSError, RuntimeError) as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
         return 1
     return 0
+
+
+def _queue_count(text):
+    name, _, count = text.rpartition("=")
+    if not name:
+        raise ValueError(text)
+    return name, int(count)
 
 
 def _parser():
@@ -74,6 +98,9 @@ def _parser():
     report.add_argument("--quiet-seconds", type=float)
     for count in ("workers", "running", "handed-back", "finished", "forced"):
         report.add_argument(f"--{count}", type=int, default=0)
+    received = commands.add_parser("received", help="put an event about what is received again")
+    received.add_argument("--region", required=True)
+    received.add_argument("--queue", action="append", required=True, type=_queue_count)
     return parser
 
 

@@ -212,8 +212,19 @@ def ledger_entry(message, request=None):
         "task": request.name if request else headers.get("task"),
         "handle": message.delivery_tag,
         "queueUrl": queue_url(message),
-        "region": _predefined(message)[1].get("region") or message.channel.region,
+        "region": region_of(message),
     }
+
+
+def region_of(message):
+    """The region of the queue that the message came from."""
+    return _predefined(message)[1].get("region") or message.channel.region
+
+
+def receives(message):
+    """How often SQS says that the message was received, this time included; 0: it does not."""
+    attributes = message.delivery_info.get("sqs_message", {}).get("Attributes") or {}
+    return int(attributes.get("ApproximateReceiveCount", 0))
 
 
 def queue_url(message):

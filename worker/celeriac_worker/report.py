@@ -1,4 +1,4 @@
-"""Puts one event about the drain of this instance on the default event bus. Needs boto3."""
+"""Puts one event of this worker or its box on the default event bus. Needs boto3."""
 
 import json
 import os
@@ -7,25 +7,31 @@ import urllib.request
 from .handback import client_config
 
 SOURCE = "celeriac.worker"
-DETAIL_TYPE = "Celeriac Drain Progress"
+DRAIN_PROGRESS = "Celeriac Drain Progress"
+RECEIVED_AGAIN = "Celeriac Messages Received Again"
 
 # The metadata service answers in milliseconds or, in a container one hop too far, never.
 METADATA_SECONDS_MAX = 1
 METADATA_TOKEN_SECONDS = 60
 
 
-def put(detail):
-    """Send the event. Raises what boto3 raises, RuntimeError when the bus refuses the event, and
-    OSError when the metadata service is needed and does not answer.
+def put_progress(detail):
+    """Send an event about the drain of this instance; raises what `put` does, and OSError when the
+    metadata service is needed and does not answer.
     """
+    detail = {**detail, "instance-id": detail["instance-id"] or _instance_id()}
+    put(DRAIN_PROGRESS, detail, _region())
+
+
+def put(detail_type, detail, region):
+    """Send the event. Raises what boto3 raises, and RuntimeError when the bus refuses the event."""
     from boto3.session import Session
 
-    detail = {**detail, "instance-id": detail["instance-id"] or _instance_id()}
-    session = Session(region_name=_region())
+    session = Session(region_name=region)
     # Older boto3 does not read this variable itself.
     endpoint = os.environ.get("AWS_ENDPOINT_URL")
     client = session.client("events", endpoint_url=endpoint, config=client_config())
-    entry = {"Source": SOURCE, "DetailType": DETAIL_TYPE, "Detail": json.dumps(detail)}
+    entry = {"Source": SOURCE, "DetailType": detail_type, "Detail": json.dumps(detail)}
     answer = client.put_events(Entries=[entry])
     if answer.get("FailedEntryCount"):
         refused = answer["Entries"][0]

@@ -13,6 +13,7 @@ from celery import bootsteps
 
 from . import __version__, internals, log, rundir
 from .drain import Drain
+from .received import Received
 
 # An order wakes the loop at once, and so does a poll that lands; what has no event of its own (a
 # task that ends) is looked for this often, only while an order stands. drain.sh looks as often.
@@ -28,6 +29,7 @@ class DrainStep(bootsteps.StartStopStep):
         super().__init__(consumer, **kwargs)
         self.pid = os.getpid()
         self.drain = None
+        self.received = Received()
         self.consumer = None
         self.pipe = None
         self.woken = False
@@ -75,6 +77,7 @@ class DrainStep(bootsteps.StartStopStep):
             internals.count_polls(channel, self._soon)
         self._intercept(consumer.task_consumer)
         self.drain.attach(consumer)
+        self.received.attach(consumer)
         self._contained(self._heed_note)
         # Celery clears the timers of the run before.
         self.timer = None
@@ -98,6 +101,7 @@ class DrainStep(bootsteps.StartStopStep):
         start = task_consumer.on_message
 
         def on_message(message):
+            self.received.note(self.consumer, message)
             # A solo pool works inside this very loop: it sees its orders between two messages.
             # They are only taken here; the look follows when this message has its place.
             if self.woken:
