@@ -8,6 +8,7 @@ import { check } from './check.ts'
 import { couldNotRun, doctor, doctorHelp } from './doctor.ts'
 import { addExplain } from './explain.ts'
 import { addExportHistory } from './export-history.ts'
+import { addExportMetrics } from './export-metrics.ts'
 import { functionNames, invoke } from './invoke.ts'
 import { addShadow } from './shadow.ts'
 import { addSimulate } from './simulate-command.ts'
@@ -61,6 +62,7 @@ addBacktest(program)
 addAlerts(program, { seconds: secondsOf, whole: wholeNumber })
 addExplain(program, wholeNumber)
 addExportHistory(program)
+addExportMetrics(program)
 
 program
   .command('doctor')

@@ -12,11 +12,11 @@ import type { Fleet, QueueConfig } from '../../shared/queue-config.ts'
 import { type QueueReading, queueUrl, readCounts, readQueue } from '../../shared/queues.ts'
 import { queueName, readSeries, type Wanted } from '../../shared/series.ts'
 import { shardOf } from '../../shared/shards.ts'
-import { ageOfOldest } from '../../shared/sizing/rates.ts'
-import { type QueueMemory, readMemory } from '../../shared/state.ts'
+import { readMemory } from '../../shared/state.ts'
 import { type Asks, asksHandedBack, asksOf, spanOf } from './decide.ts'
-import type { Facts, Minutes, Swept, Watched } from './facts.ts'
+import type { Facts, Minutes, Watched } from './facts.ts'
 import { recalled, returnedSeconds } from './observe.ts'
+import { sweptOf } from './swept.ts'
 
 /** What a run of alerts reads: the groups, the queues, and of CloudWatch what may matter. */
 
@@ -67,12 +67,13 @@ export async function gather(
   })
   const first = looks.map(({ item: { queue }, ...outcome }): Gathered => {
     const outlook = outlooks.found.get(queue.name)
+    const memory = sweeps.get(queue.name)
     const facts: Facts = {
       ...{ queue, ages: null, rates: null, sent: null, handedBack: null },
       rollout: rolling.has(queue.name),
       again: again.get(queueName(queue.sqs)) ?? 0,
       ...('value' in outcome ? outcome.value.look : unread(outcome.error)),
-      swept: sweptOf(sweeps.get(queue.name), now),
+      swept: memory ? sweptOf(memory, now) : null,
       profiles: outlook && outlook !== 'unreadable' ? outlook.profiles : {},
     }
     return { facts, before: recalled(remembered[queue.name] ?? null, now) }
@@ -133,19 +134,6 @@ async function readSweeps(deps: Reader, fleet: Fleet, tick: Tick) {
   const laneBy = new Map(fleet.queues.map((queue) => [queue.name, laneOf(queue)]))
   const current = lanes.flat().filter(({ name, lane }) => (laneBy.get(name) ?? lane) === lane)
   return new Map(current.map(({ name, memory }) => [name, memory]))
-}
-
-// Half a message, for arrivals are estimated from counts.
-const cameLeast = 0.5
-
-function sweptOf(memory: QueueMemory | undefined, now: number): Swept | null {
-  if (!memory) return null
-  const { at, shortfall, serviceSeconds, seen, counts: held } = memory
-  const { minute, counts } = seen.recent
-  const last = counts.findLastIndex((count) => count >= cameLeast)
-  const cameAt = last < 0 ? null : Math.min(at, minute - (counts.length - 2 - last) * 60)
-  const waitedSeconds = ageOfOldest(seen.recent, now, held.visible)
-  return { at, shortfall, serviceSeconds, waitedSeconds, cameAt }
 }
 
 type Asked = { readonly queue: QueueConfig; readonly what: keyof typeof metrics }

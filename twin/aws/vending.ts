@@ -2,6 +2,7 @@ import type { Random } from '../../shared/random.ts'
 import type { Engine } from '../engine.ts'
 import type { AutoScaling } from './autoscaling.ts'
 import { type CloudWatch, vendedKey } from './cloudwatch.ts'
+import type { Group } from './groups.ts'
 import type { Sqs } from './sqs.ts'
 import { createActivity } from './sqs-activity.ts'
 import type { Queue } from './sqs-queue.ts'
@@ -41,6 +42,7 @@ export function startVending<T>(parts: Parts<T>): void {
   const { engine, random, sqs, autoscaling, cloudwatch } = parts
   const activity = createActivity(random)
   const series = new WeakMap<object, Series[]>()
+  const groups = new WeakMap<object, ReturnType<typeof groupKeys>>()
   const publish = () => {
     const minute = Math.floor(engine.now / minuteMs) - 1
     for (const queue of sqs.tasks.values()) {
@@ -52,15 +54,27 @@ export function startVending<T>(parts: Parts<T>): void {
     }
     for (const group of autoscaling.groups.values()) {
       if (!group.publishes) continue
-      // In service, pending and terminating: what is on standby has a metric of its own.
-      const count = [...group.instances.values()].filter(
-        ({ state }) => !state.includes('Standby'),
-      ).length
-      cloudwatch.vended.add(totalKey(group.name), minute, count)
+      const known = groups.get(group) ?? groupKeys(group.name)
+      groups.set(group, known)
+      const [total, inService] = countsOf(group)
+      cloudwatch.vended.add(known.total, minute, total)
+      cloudwatch.vended.add(known.inService, minute, inService)
+      cloudwatch.vended.add(known.desired, minute, group.desired)
+      cloudwatch.vended.add(known.max, minute, group.maxSize)
     }
     engine.at(engine.now + minuteMs, publish)
   }
   engine.at(Math.ceil((engine.now + 1) / minuteMs) * minuteMs, publish)
+}
+
+/** In service, pending and terminating; what is on standby has a metric of its own. */
+function countsOf({ instances }: Group): [total: number, inService: number] {
+  let [total, inService] = [0, 0]
+  for (const { state } of instances.values()) {
+    if (!state.includes('Standby')) total++
+    if (state === 'InService') inService++
+  }
+  return [total, inService]
 }
 
 /** One metric of one queue, and what a counter had come to when it was read last. */
@@ -89,5 +103,14 @@ function oldestSeconds({ messages }: Queue<unknown>, now: number): number {
 export const sqsKey = (metric: string, queue: string) =>
   vendedKey('AWS/SQS', metric, 'QueueName', queue)
 
-export const totalKey = (group: string) =>
-  vendedKey('AWS/AutoScaling', 'GroupTotalInstances', 'AutoScalingGroupName', group)
+const groupKey = (metric: string, group: string) =>
+  vendedKey('AWS/AutoScaling', metric, 'AutoScalingGroupName', group)
+
+export const totalKey = (group: string) => groupKey('GroupTotalInstances', group)
+
+const groupKeys = (group: string) => ({
+  total: totalKey(group),
+  inService: groupKey('GroupInServiceInstances', group),
+  desired: groupKey('GroupDesiredCapacity', group),
+  max: groupKey('GroupMaxSize', group),
+})
