@@ -69,7 +69,7 @@ export async function readRecorded(
   // Before it, nobody knows.
   const first = values.visible.findIndex((value) => !Number.isNaN(value))
   if (first < 0) {
-    throw new Error(`CloudWatch has nothing of ${queue.sqs} in ${days} days: nobody has touched it`)
+    throw new Error(`CloudWatch has nothing of ${queue.sqs} in that time: nobody has touched it`)
   }
   const known = minutes - first
   const always = (value: number | null) => new Float64Array(known).fill(value ?? Number.NaN)

@@ -10,13 +10,14 @@ export function describe(replayed: Replayed, { breaks, untold, rules }: Verdict)
   const told = pages.filter(({ kind }) => kind === 'trigger').length
   const days = short((until - from) / 86_400)
   const minutes = breaks.reduce((sum, spell) => sum + (spell.until - spell.from) / 60, 0)
+  // Both are told by what was sent.
+  const broken = notJudged.includes('producer-silent')
+    ? 'whether the promise was broken cannot be told without what was sent'
+    : `the promise was broken ${times(breaks.length)}, ${short(minutes)} minutes in all`
+  const head = ['rule', 'fired', 'minutes', 'promise broken', 'before it broke, median']
   return [
-    `${days} days from ${timeOf(from)} on: the promise was broken ${times(breaks.length)}, ` +
-      `${short(minutes)} minutes in all; people would have had ${pagesOf(told)}.`,
-    table(
-      ['rule', 'fired', 'minutes', 'promise broken', 'before it broke, median'],
-      rules.map(rowOf),
-    ),
+    `${days} days from ${timeOf(from)} on: ${broken}; people would have had ${pagesOf(told)}.`,
+    ...(rules.length === 0 ? [] : [table(head, rules.map(rowOf))]),
     ...(untold.length === 0 ? [] : [`No rule told of:\n${untold.map(spellOf).join('\n')}`]),
     ...(notJudged.length === 0
       ? []
