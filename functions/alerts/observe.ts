@@ -87,7 +87,8 @@ function addFlow(flow: Flow | null, { received, deleted }: Rates, now: number): 
     Array.from({ length: steps }, (_, step) => {
       const at = from + step * minuteSeconds
       const value = read.values[(at - read.from) / minuteSeconds] ?? Number.NaN
-      if (!Number.isNaN(value)) return value
+      // What no count can be counts as missing.
+      if (Number.isFinite(value) && value >= 0) return value
       return flow ? (kept?.[(at - flow.from) / minuteSeconds] ?? null) : null
     })
   return { from, received: both(flow?.received, received), deleted: both(flow?.deleted, deleted) }
