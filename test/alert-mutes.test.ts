@@ -8,6 +8,7 @@ import { ruleNames } from '../shared/alerts/rules.ts'
 import {
   age,
   alertOf,
+  heardOf,
   lacking,
   type Minute,
   noCapacity,
@@ -148,20 +149,9 @@ describe('whatever fires and is muted', () => {
   it('every page is triggered once, resolved at most once, and never heard of after that', () => {
     fc.assert(
       fc.property(anyStory, (minutes) => {
-        let open: readonly Open[] = []
-        const heard = new Map<string, string[]>()
-        const all = [...minutes, ...times(12, { alerts: [], muted: [] })]
-        all.forEach((minute, index) => {
-          const now = told(minute, open, index)
-          open = now.open
-          for (const { kind, page } of now.tellings) {
-            heard.set(page.key, [...(heard.get(page.key) ?? []), kind])
-          }
-        })
+        const { open, kinds } = heardOf([...minutes, ...times(12, { alerts: [], muted: [] })])
         expect(open).toEqual([])
-        for (const kinds of heard.values()) {
-          expect(kinds.join(' ')).toMatch(/^trigger( update| repeat)* resolve$/)
-        }
+        for (const all of kinds) expect(all).toMatch(/^trigger( update| repeat)* resolve$/)
       }),
     )
   })

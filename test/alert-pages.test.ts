@@ -7,6 +7,7 @@ import { ruleNames } from '../shared/alerts/rules.ts'
 import {
   age,
   alertOf,
+  heardOf,
   lacking,
   noCapacity,
   nothing,
@@ -210,19 +211,9 @@ describe('whatever fires, for however long', () => {
   it('every page is triggered once, resolved at most once, and never heard of after that', () => {
     fc.assert(
       fc.property(anyStory, (minutes) => {
-        let open: readonly Open[] = []
-        const heard = new Map<string, string[]>()
-        ;[...minutes, ...times(12, [])].forEach((alerts, minute) => {
-          const told = tell(alerts, open, minute)
-          open = told.open
-          for (const { kind, page } of told.tellings) {
-            heard.set(page.key, [...(heard.get(page.key) ?? []), kind])
-          }
-        })
+        const { open, kinds } = heardOf(spoken([...minutes, ...times(12, [])]))
         expect(open).toEqual([])
-        for (const kinds of heard.values()) {
-          expect(kinds.join(' ')).toMatch(/^trigger( update| repeat)* resolve$/)
-        }
+        for (const all of kinds) expect(all).toMatch(/^trigger( update| repeat)* resolve$/)
       }),
     )
   })

@@ -59,6 +59,20 @@ export function tellAll(minutes: readonly Minute[]): string[][] {
   })
 }
 
+/** What was heard of each page of a story, and what is open when it ends. */
+export function heardOf(minutes: readonly Minute[]) {
+  let open: readonly Open[] = []
+  const heard = new Map<string, string[]>()
+  minutes.forEach((one, minute) => {
+    const now = told(one, open, minute)
+    open = now.open
+    for (const { kind, page } of now.tellings) {
+      heard.set(page.key, [...(heard.get(page.key) ?? []), kind])
+    }
+  })
+  return { open, kinds: [...heard.values()].map((kinds) => kinds.join(' ')) }
+}
+
 export const spoken = (minutes: readonly (readonly Alert[])[]): Minute[] =>
   minutes.map((alerts) => ({ alerts, muted: [] }))
 
