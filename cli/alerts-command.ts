@@ -8,6 +8,7 @@ import { scenarioNames, scenarioOf } from '../twin/backtest/scenarios.ts'
 import { runMinutes } from '../twin/run.ts'
 import { createWorld } from '../twin/world/world.ts'
 import { describe } from './alerts/describe.ts'
+import { describeRules, type RulesDeps, readRules } from './alerts/rules.ts'
 import { addSilence, endSilence } from './alerts/silence.ts'
 import { readState, type StateDeps } from './alerts/state.ts'
 import { exitCodeOf, viewOf } from './alerts/view.ts'
@@ -15,6 +16,7 @@ import { openAccount } from './place.ts'
 
 type Shown = {
   readonly stage: string
+  readonly queue?: string
   readonly scenario?: string
   readonly seed: number
   readonly json?: true
@@ -24,15 +26,21 @@ type Shown = {
 const couldNotRun = 3
 
 /** What fires, what people know of it, and what is silenced. Reads, and changes nothing. */
-async function show({ stage, scenario, seed, json }: Shown): Promise<void> {
+async function show({ stage, queue, scenario, seed, json }: Shown): Promise<void> {
   process.exitCode = couldNotRun
   const { deps, fleet } = scenario ? await openScenario(scenario, seed) : await openFleet(stage)
+  if (queue !== undefined) {
+    const rules = await readRules(deps, fleet, queue)
+    console.log(json ? JSON.stringify(rules, null, 2) : describeRules(rules))
+    process.exitCode = 0
+    return
+  }
   const view = viewOf(await readState(deps, fleet))
   console.log(json ? JSON.stringify(view, null, 2) : describe(view, fleet.name))
   process.exitCode = exitCodeOf(view)
 }
 
-type Place = { readonly deps: StateDeps; readonly fleet: Fleet }
+type Place = { readonly deps: StateDeps & RulesDeps; readonly fleet: Fleet }
 
 async function openFleet(stage: string) {
   const { default: fleet } = await import('../fleet.config.ts')
@@ -106,6 +114,7 @@ export function addAlerts(program: Command, { seconds, whole }: Parsers): void {
   program
     .command('alerts')
     .description('show what fires, what people know of it, and what is silenced')
+    .option('--queue <name>', 'each rule of this queue: its number, its threshold, its state')
     .option('--stage <name>', 'the deployment of the fleet', 'prod')
     .addOption(
       new Option('--scenario <name>', 'a scenario of backtest on the twin: no account').choices(

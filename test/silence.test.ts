@@ -1,5 +1,6 @@
 import { afterAll, describe, expect, it } from 'vitest'
 import { describe as inText } from '../cli/alerts/describe.ts'
+import { describeRules, readRules } from '../cli/alerts/rules.ts'
 import { addSilence, endSilence, type Wish } from '../cli/alerts/silence.ts'
 import { readState } from '../cli/alerts/state.ts'
 import { exitCodeOf, viewOf } from '../cli/alerts/view.ts'
@@ -133,6 +134,22 @@ describe('what the alerts command shows', () => {
     const late = viewOf(await readState({ ...deps(), clock }, fleet()))
     expect(inText(late, 'test')).toMatch(/^NOBODY EVALUATES THE ALERTS\./)
     expect(exitCodeOf(late)).toBe(3)
+  })
+
+  it('is of one queue each rule as it stands, and writes nothing', async () => {
+    const { rig, deps, run } = await begin()
+    await run(2)
+    const puts = rig.stub.calls.get('PutItem')
+    const view = await readRules(deps(), fleet(), 'a')
+    expect(rig.stub.calls.get('PutItem')).toBe(puts)
+    expect(view.off).toEqual(['blind'])
+    expect(view.rules).toHaveLength(10)
+    expect(view.rules.find(({ rule }) => rule === 'depth')).toMatchObject({
+      ...{ status: 'firing', value: 3, severity: 'critical' },
+      condition: { bad: 'above', threshold: 0, forSeconds: 0 },
+    })
+    expect(describeRules(view)).toMatch(/^depth +critical +firing +.* 3 +above 0 +0 s +at 0 +0 s$/m)
+    await expect(readRules(deps(), fleet(), 'c')).rejects.toThrow('There is no queue c in')
   })
 
   it('is one row an alert, with what people know of it', async () => {
