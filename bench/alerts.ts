@@ -96,6 +96,7 @@ const dollars = {
 }
 const minutesPerMonth = 30 * 24 * 60
 const own = { metrics: 3, gigabytes: 1, seconds: 0.5 }
+const ownUnits = 2 + 3 * 0.5
 
 type Asked = Record<'ages' | 'received' | 'deleted' | 'sent', number>
 
@@ -160,9 +161,10 @@ async function printCost(hours: number): Promise<void> {
       dollars.lambdaGigabyteSecond,
     ),
     // Its own notes and the sweep's are read consistently, 4 KB a unit; outlooks are half a unit.
+    // What was told and the silences are a unit each, and three lists half a unit at least.
     of(
       'DynamoDB: reads',
-      minutesPerMonth * (Math.ceil(kilobytes / 4) * 3 + queues / 2),
+      minutesPerMonth * (Math.ceil(kilobytes / 4) * 3 + queues / 2 + ownUnits),
       dollars.tableRead,
     ),
     of('DynamoDB: writes', minutesPerMonth * (Math.ceil(kilobytes) + 2), dollars.tableWrite),
