@@ -15,7 +15,7 @@ import {
 import { PutParameterCommand } from '@aws-sdk/client-ssm'
 import { afterAll, describe, expect, it } from 'vitest'
 import { alerts } from '../functions/alerts/handler.ts'
-import { readNotes } from '../functions/alerts/notebook.ts'
+import { readFound, readNotes, writeNotes } from '../functions/alerts/notebook.ts'
 import { readTold } from '../functions/alerts/told.ts'
 import {
   type AlertsDeps,
@@ -29,6 +29,7 @@ import {
   newRunId,
 } from '../shared/aws.ts'
 import { sqsKey } from '../twin/aws/vending.ts'
+import { story, times } from './alerts/looks.ts'
 import { indexedTable } from './contract/indexes.ts'
 import { fleetOf } from './fixtures.ts'
 import { makeRig, type Rig } from './loopback/rig.ts'
@@ -192,6 +193,28 @@ describe('alerts over the wire', () => {
     await run(rig, ['a'], 1, hooked)
     expect(posted).toHaveLength(1)
     expect(rig.stub.cloud.told).toHaveLength(1)
+  })
+
+  it('what is remembered is read as it was written', async () => {
+    const rig = await rigOf({})
+    const deps = { ...rig.deps, runId: newRunId() }
+    const busy = { visible: 20, notVisible: 8, received: 24, deleted: 24, age: 700 }
+    const { watched } = story(times(12, busy)).last
+    const age = watched.states['oldest-age']
+    if (!age) throw new Error('The rule is watched')
+    // One of a queue that nobody touches, and one without a value.
+    const recent = [
+      ...age.recent,
+      { at: 1, value: null, idle: true as const },
+      { at: 2, value: null },
+    ]
+    const states = { ...watched.states, 'oldest-age': { ...age, recent } }
+    const queues = { a: { ...watched, states }, b: watched }
+    const { alerts: firing } = story(times(12, busy)).last
+    await writeNotes(deps, tick, { version: 0, queues: {} }, { at: 60, queues, alerts: firing })
+    expect(await readNotes(deps, tick)).toEqual({ version: 1, queues })
+    expect(firing.length).toBeGreaterThan(0)
+    expect(await readFound(deps, tick)).toEqual({ at: 60, queues, alerts: firing })
   })
 
   it('one queue that may not be read is named, the others are watched', async () => {

@@ -1,6 +1,6 @@
 import { type AttributeValue, BatchGetItemCommand } from '@aws-sdk/client-dynamodb'
 import * as z from 'zod/mini'
-import { statuses } from '../../shared/alerts/machine.ts'
+import { type Sample, statuses } from '../../shared/alerts/machine.ts'
 import { ruleNames } from '../../shared/alerts/rules.ts'
 import type { Deps } from '../../shared/aws.ts'
 import { chunks } from '../../shared/each.ts'
@@ -11,7 +11,7 @@ import type { Put } from '../../shared/put.ts'
 import { readVersioned, writeVersioned } from '../../shared/versioned.ts'
 import type { Alert } from './alert.ts'
 import { alertSchema } from './alert.ts'
-import type { Watched } from './facts.ts'
+import type { Look, Watched } from './facts.ts'
 
 /**
  * What each shard's run remembers, in its own item `alerts#<shard>/<of>`: its queues, packed, and
@@ -19,20 +19,41 @@ import type { Watched } from './facts.ts'
  */
 
 const times = z.nullable(z.number())
-const perMinute = z.array(times)
-const look = z.object({
-  ...{ at: z.number(), visible: z.number(), notVisible: z.number() },
-  ...{ desired: z.number(), inService: z.number() },
-})
+// Lists are kept as rows and checked by one look at the whole: each queue has thirty looks and as
+// many samples, and a schema for each takes longer than everything else that a run does.
+type Row = readonly (number | null)[]
+const isRow = (row: unknown) =>
+  Array.isArray(row) && row.every((value) => value === null || Number.isFinite(value))
+const perMinute = z.custom<Row>(isRow)
+const rows = z.custom<readonly Row[]>((value) => Array.isArray(value) && value.every(isRow))
+const looks = z.pipe(
+  rows,
+  z.transform((all) =>
+    all.map(([at, visible, notVisible, desired, inService]): Look => {
+      return {
+        ...{ at: at ?? 0, visible: visible ?? 0, notVisible: notVisible ?? 0 },
+        ...{ desired: desired ?? 0, inService: inService ?? 0 },
+      }
+    }),
+  ),
+)
+const recent = z.pipe(
+  rows,
+  z.transform((all) =>
+    all.map(([at, value = null, idle]): Sample => {
+      return { at: at ?? 0, value, ...(idle ? { idle: true } : {}) }
+    }),
+  ),
+)
 const state = z.object({
   status: z.enum(statuses),
   since: z.number(),
   ...{ firingSince: times, peak: times, value: times },
-  recent: z.array(z.object({ at: z.number(), value: times, idle: z.optional(z.literal(true)) })),
+  recent,
   unknown: z.boolean(),
 })
 const watchedSchema = z.object({
-  looks: z.array(look),
+  looks,
   since: z.number(),
   ...{ emptyAt: times, measuredAt: z.number(), ageAt: times, ratesAt: times },
   flow: z.nullable(z.object({ from: z.number(), received: perMinute, deleted: perMinute })),
@@ -73,9 +94,26 @@ export const writeNotes = (
 ): Promise<Put> =>
   writeVersioned(deps, keyOf(tick), version, {
     at: { N: String(at) },
-    queues: { B: packed(queues) },
+    queues: { B: packed(Object.fromEntries(Object.entries(queues).map(inRows))) },
     alerts: { B: packed(alerts) },
   })
+
+/** As the schema reads it. */
+const inRows = ([name, watched]: [string, Watched]): [string, object] => [
+  name,
+  {
+    ...watched,
+    looks: watched.looks.map(({ at, visible, notVisible, desired, inService }) => [
+      ...[at, visible, notVisible, desired, inService],
+    ]),
+    states: Object.fromEntries(
+      Object.entries(watched.states).map(([rule, known]) => [
+        rule,
+        { ...known, recent: known.recent.map(({ at, value, idle }) => [at, value, idle ? 1 : 0]) },
+      ]),
+    ),
+  },
+]
 
 /** What the last run of a shard has found; null where it has never run. */
 export async function readFound(deps: Omit<Db, 'runId'>, tick: Tick): Promise<Found | null> {
