@@ -1,5 +1,6 @@
 import { userInfo } from 'node:os'
 import { type Command, InvalidArgumentError, Option } from 'commander'
+import { isLike } from '../shared/alerts/mute.ts'
 import { type RuleName, ruleNames } from '../shared/alerts/rules.ts'
 import { newRunId } from '../shared/aws.ts'
 import { timeOf } from '../shared/notify/text.ts'
@@ -87,6 +88,12 @@ async function silence({ queue, rule, for: forSeconds, reason, end, stage }: Sil
   const by = userInfo().username
   const wish = { queues: queue, rules: rule, forSeconds, reason, by }
   const { id, until } = await addSilence(deps, fleet, wish)
+  for (const pattern of queue) {
+    if (fleet.queues.some(({ name }) => isLike(pattern, name))) continue
+    console.error(
+      `warning: fleet.config.ts has no queue ${pattern}; it is of use if one is adopted`,
+    )
+  }
   console.log(`Silenced until ${timeOf(until)}; end it before with: celeriac silence --end ${id}`)
 }
 
