@@ -28,6 +28,7 @@ import {
   makeWeb,
   newRunId,
 } from '../shared/aws.ts'
+import { type Drain, writeDrain } from '../shared/drains.ts'
 import { sqsKey } from '../twin/aws/vending.ts'
 import { story, times } from './alerts/looks.ts'
 import { indexedTable } from './contract/indexes.ts'
@@ -193,6 +194,32 @@ describe('alerts over the wire', () => {
     await run(rig, ['a'], 1, hooked)
     expect(posted).toHaveLength(1)
     expect(rig.stub.cloud.told).toHaveLength(1)
+  })
+
+  it('what falls behind while a rollout drains its instances wakes nobody', async () => {
+    const rig = await rigOf({ a: 3, b: 3 })
+    const deps = { ...rig.deps, runId: newRunId() }
+    const now = Date.now()
+    const cause = { at: now, startsAt: now, deadline: now + 600_000 }
+    const drain: Drain = {
+      ...{ instance: 'i-0123456789abcdef0', group: 'a-workers', queue: 'a' },
+      ...{ causes: { rollout: cause }, calledOff: {}, noticedAt: now },
+      ...{ sent: null, acknowledgedAt: null, fault: null, worker: null, quietAt: null },
+      ...{ idleAt: null, status: null, hook: null, goneAt: null, asideAt: null, leaveAt: null },
+      ...{ terminatedAt: null, lookAt: null, ended: null },
+    }
+    await writeDrain(deps, drain, 0)
+    await run(rig, ['a', 'b'])
+    expect(subjects(rig).sort()).toEqual([
+      '[test] critical: b: falls behind its promise',
+      '[test] warning: a: fewer instances while a rollout replaces them',
+    ])
+    // It is over, and a boot later as well: what still fires is told, with others of its cause.
+    await writeDrain(deps, { ...drain, ended: { how: 'drained', at: now } }, 1)
+    for (const minutes of [1, 2, 3, 4]) await run(rig, ['a', 'b'], minutes)
+    expect(subjects(rig).slice(2)).toEqual([
+      '[test] critical, update: b, a: falls behind its promise',
+    ])
   })
 
   it('what is remembered is read as it was written', async () => {
