@@ -8,6 +8,7 @@ import { ruleNames } from '../shared/alerts/rules.ts'
 import {
   age,
   alertOf,
+  firingIn,
   heardOf,
   lacking,
   type Minute,
@@ -58,6 +59,21 @@ describe('what is muted', () => {
         ...times(12, firing(['a'])),
       ],
       [['trigger: a/stalled'], ...nothing(15), ['resolve: a/stalled'], []],
+    ],
+    [
+      'joins a page and is muted before the update: the others are told of nothing',
+      [
+        firing([], stalled('b')),
+        firing([], stalled('a')),
+        ...times(2, firing(['a'], stalled('a'), age('b'))),
+        ...times(2, firing([], stalled('a'), age('b'))),
+      ],
+      [
+        ['trigger: b/stalled'],
+        ...nothing(3),
+        ['update: b/stalled over a/stalled (b/oldest-age)'],
+        [],
+      ],
     ],
     [
       'says nothing of another queue',
@@ -131,11 +147,7 @@ describe('whatever fires and is muted', () => {
         let open: readonly Open[] = []
         minutes.forEach((minute, index) => {
           open = told(minute, open, index).open
-          const on = open.flatMap(({ members }) =>
-            members.flatMap(({ alert, endedAt }) =>
-              endedAt === null ? `${alert.queue}/${alert.rule}` : [],
-            ),
-          )
+          const on = firingIn(open)
           const names = minute.alerts
             .filter(({ queue }) => !minute.muted.includes(queue))
             .map(({ queue, rule }) => `${queue}/${rule}`)

@@ -217,7 +217,9 @@ function tellingOf(page: Open, repeatSeconds: number, now: number): Telling[] {
   if (page.toldAt === 0) return page.members.some(isSpoken) ? [{ kind: 'trigger', page }] : []
   if (!isGoing(page, now)) return [{ kind: 'resolve', page }]
   if (!page.members.some(isSpoken)) return []
-  if (page.news && now - page.toldAt >= updateSeconds) return [{ kind: 'update', page }]
+  // What was news may be muted by now: it is told when that is over.
+  const isNews = page.news && page.members.some((one) => isSpoken(one) && !one.silenced)
+  if (isNews && now - page.toldAt >= updateSeconds) return [{ kind: 'update', page }]
   if (now - page.toldAt >= repeatSeconds) return [{ kind: 'repeat', page }]
   return []
 }

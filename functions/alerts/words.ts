@@ -9,8 +9,10 @@ import { isShortage, type Member, type Open, severityOf, type Telling } from './
 export function pageOf({ kind, page }: Telling, fleet: string, now: number): Page {
   const on = page.members.filter(({ endedAt }) => endedAt === null)
   const shown = on.length > 0 ? on : page.members
-  const spoken = shown.filter(({ silenced, muted }) => !silenced && !muted)
-  const told = (spoken.length > 0 ? spoken : shown).map(({ alert }) => alert)
+  // Of what somebody has silenced nothing is said, and a page without anything else is not told.
+  const heard = shown.filter(({ muted }) => !muted)
+  const spoken = heard.filter(({ silenced }) => !silenced)
+  const told = (spoken.length > 0 ? spoken : heard).map(({ alert }) => alert)
   const ended = page.members.flatMap(({ endedAt }) => endedAt ?? [])
   const worst = worstOf(told)
   return {
@@ -26,7 +28,8 @@ export function pageOf({ kind, page }: Telling, fleet: string, now: number): Pag
     cause: reasons[page.cause](worst),
     action: worst ? actionOf(page.cause, worst) : '',
     alerts: told.slice(0, listedMost).map(({ context: _, runbook: __, ...alert }) => alert),
-    silenced: spoken.length === 0 ? [] : listed(shown.filter(isExplained).map(silencedOf)),
+    silenced:
+      spoken.length === 0 ? [] : listed(heard.filter(({ silenced }) => silenced).map(silencedOf)),
     link: told.find(({ runbook }) => runbook !== null)?.runbook ?? null,
   }
 }
@@ -39,7 +42,6 @@ const listed = (texts: readonly string[]) =>
     ? texts
     : [...texts.slice(0, listedMost), `and ${texts.length - listedMost} more`]
 
-const isExplained = ({ silenced, muted }: Member) => silenced && !muted
 const silencedOf = ({ alert }: Member) => `${alert.queue}: ${alert.rule}`
 
 /** The one whose queue is furthest from its promise. */
