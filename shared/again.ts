@@ -1,7 +1,7 @@
 import { PutItemCommand } from '@aws-sdk/client-dynamodb'
 import * as z from 'zod/mini'
 import type { Deps } from './aws.ts'
-import { listItems } from './listed.ts'
+import { listItems, slotOf, slotsFrom } from './listed.ts'
 import { fieldsOf, malformed } from './malformed.ts'
 import { putIf } from './put.ts'
 
@@ -40,7 +40,6 @@ export function parseAgain(event: unknown): Again {
 
 // As long as alerts look back, so that they read two lists whatever the time.
 const slotSeconds = 900
-const slotOf = (at: number) => Math.floor(at / slotSeconds)
 const listOf = (slot: number) => `again#${slot}`
 
 // A few slots, for whoever looks into the table.
@@ -55,7 +54,7 @@ export async function putAgain(
     TableName: deps.stateTable,
     Item: {
       pk: { S: `alerts#again#${id}` },
-      active: { S: listOf(slotOf(at)) },
+      active: { S: listOf(slotOf(at, slotSeconds)) },
       queue: { S: queue },
       messages: { N: String(messages) },
       at: { N: String(at) },
@@ -73,8 +72,7 @@ export async function countAgain(
   since: number,
   until: number,
 ): Promise<ReadonlyMap<string, number>> {
-  const slots = slotOf(until) - slotOf(since) + 1
-  const lists = Array.from({ length: slots }, (_, index) => listOf(slotOf(since) + index))
+  const lists = slotsFrom(since, until, slotSeconds).map(listOf)
   const items = (await Promise.all(lists.map((list) => listItems(deps, list)))).flat()
   const counts = new Map<string, number>()
   for (const { queue, messages, at } of items) {

@@ -3,7 +3,7 @@ import * as z from 'zod/mini'
 import { type Deps, isAwsError } from './aws.ts'
 import { phases, type Reason, reasons } from './events.ts'
 import { parseJson } from './json.ts'
-import { hourOf, hoursFrom, listItems } from './listed.ts'
+import { listItems, slotOf, slotsFrom } from './listed.ts'
 import { parsedOnce } from './parsed.ts'
 
 /**
@@ -115,8 +115,10 @@ const instanceIn = (pk: string | undefined) => (pk ?? '').slice(prefix.length)
 
 // Their lists in the table's index: what goes on, and what has ended in an hour.
 const activeDrain = 'drain'
+const hourMilliseconds = 3_600_000
 const endedIn = (hour: number) => `drained#${hour}`
-const listOf = ({ ended }: Drain) => (ended ? endedIn(hourOf(ended.at)) : activeDrain)
+const listOf = ({ ended }: Drain) =>
+  ended ? endedIn(slotOf(ended.at, hourMilliseconds)) : activeDrain
 
 // The most keys that one BatchGetItem call takes.
 const keysPerCall = 100
@@ -156,7 +158,7 @@ export const listDrains = async (deps: Reader): Promise<Kept[]> =>
 
 /** Every drain that has ended in the hours from that moment on, in epoch milliseconds. */
 export async function listEnded(deps: Reader, since: number, now: number): Promise<Kept[]> {
-  const lists = hoursFrom(since, now).map(endedIn)
+  const lists = slotsFrom(since, now, hourMilliseconds).map(endedIn)
   return (await Promise.all(lists.map((list) => listItems(deps, list)))).flat().map(keptOf)
 }
 

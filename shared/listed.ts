@@ -3,7 +3,7 @@ import type { Deps } from './aws.ts'
 
 /**
  * Lists in the state table: its index of items by the attribute `active`. What goes on is one list;
- * what is over is one an hour, so that nobody must read two days of it for the last of it.
+ * what is over is one for each slot of time, so that nobody must read two days of it for the last.
  */
 
 type Item = Readonly<Record<string, AttributeValue>>
@@ -31,13 +31,12 @@ export async function listItems(
   return found
 }
 
-const hourMilliseconds = 3_600_000
+/** The number of the slot of that length in which a moment is, both in one unit. */
+export const slotOf = (at: number, length: number) => Math.floor(at / length)
 
-export const hourOf = (at: number) => Math.floor(at / hourMilliseconds)
-
-/** The hours from one moment to another, both epoch milliseconds. */
-export const hoursFrom = (since: number, until: number): number[] =>
-  Array.from(
-    { length: Math.max(0, hourOf(until) - hourOf(since) + 1) },
-    (_, index) => hourOf(since) + index,
-  )
+/** Those from one moment to another. */
+export const slotsFrom = (since: number, until: number, length: number): number[] => {
+  const first = slotOf(since, length)
+  const count = Math.max(0, slotOf(until, length) - first + 1)
+  return Array.from({ length: count }, (_, index) => first + index)
+}

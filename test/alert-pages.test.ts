@@ -7,6 +7,7 @@ import { ruleNames } from '../shared/alerts/rules.ts'
 import {
   age,
   alertOf,
+  firingIn,
   heardOf,
   lacking,
   noCapacity,
@@ -197,11 +198,7 @@ describe('whatever fires, for however long', () => {
         let open: readonly Open[] = []
         minutes.forEach((alerts, minute) => {
           ;({ open } = tell(alerts, open, minute))
-          const on = open.flatMap(({ members }) =>
-            members.flatMap(({ alert, endedAt }) =>
-              endedAt === null ? `${alert.queue}/${alert.rule}` : [],
-            ),
-          )
+          const on = firingIn(open)
           expect(on.sort()).toEqual(alerts.map(({ queue, rule }) => `${queue}/${rule}`).sort())
         })
       }),

@@ -33,7 +33,7 @@ const explained: Readonly<Partial<Record<Cause, readonly Cause[]>>> = {
   'at-max': ['behind'],
   // What comes back again and again is counted as in flight, keeps slots busy, and ends there.
   redelivery: ['behind', 'orphaned', 'dead-letter', 'at-max'],
-  // Messages in flight that nobody works on are as old as any.
+  // Messages in flight that nobody works on grow old like those that wait.
   orphaned: ['behind'],
 }
 

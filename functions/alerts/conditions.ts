@@ -63,8 +63,7 @@ export function pictureOf(facts: Facts, watched: Watched, now: number): Picture 
 }
 
 /** Some of what drains gave back was received for the second time only: it is left out too. */
-export const receivedAgain = ({ again, handedBack }: Facts) =>
-  Math.max(0, again - (handedBack ?? 0))
+const receivedAgain = ({ again, handedBack }: Facts) => Math.max(0, again - (handedBack ?? 0))
 
 export const sumOf = (values: readonly (number | null)[]) =>
   values.reduce<number>((sum, value) => sum + (value ?? 0), 0)

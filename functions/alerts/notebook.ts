@@ -74,9 +74,11 @@ const keyOf = ({ shard, of }: Tick) => `alerts#${shard}/${of}`
 /** An item that cannot be understood counts as none and is written anew. */
 export async function readNotes(deps: Omit<Db, 'runId'>, tick: Tick): Promise<ShardNotes> {
   const { version, item } = await readVersioned(deps, keyOf(tick))
-  const body = bodySchema.safeParse(parseJson(unpacked(item['queues']?.B)))
-  return { version, queues: body.success ? body.data : {} }
+  return { version, queues: queuesIn(item['queues']?.B) }
 }
+
+const queuesIn = (bytes: Uint8Array | undefined): ShardNotes['queues'] =>
+  bodySchema.safeParse(parseJson(unpacked(bytes))).data ?? {}
 
 /** What a run has found. */
 export type Found = {
@@ -119,8 +121,8 @@ const inRows = ([name, watched]: [string, Watched]): [string, object] => [
 export async function readFound(deps: Omit<Db, 'runId'>, tick: Tick): Promise<Found | null> {
   const { item } = await readVersioned(deps, keyOf(tick))
   if (item['at']?.N === undefined) return null
-  const body = bodySchema.safeParse(parseJson(unpacked(item['queues']?.B)))
-  return { at: Number(item['at'].N), queues: body.data ?? {}, alerts: alertsIn(item['alerts']?.B) }
+  const queues = queuesIn(item['queues']?.B)
+  return { at: Number(item['at'].N), queues, alerts: alertsIn(item['alerts']?.B) }
 }
 
 // The most keys that one BatchGetItem call takes.

@@ -187,7 +187,7 @@ const worse = ({ bad }: Condition, a: number | null, b: number | null) => {
 const isBeyond = ({ bad, threshold }: Condition, value: number) =>
   bad === 'above' ? value > threshold : value < threshold
 
-/** Whether a sample without a number is as good as any. */
+/** Whether a sample without a number counts as a good one. */
 const isGoodWithout = ({ missing }: Condition, { idle }: Sample) =>
   missing === 'notBreaching' || (missing === 'idle' && idle === true)
 

@@ -21,7 +21,7 @@ export const isLike = (pattern: string, name: string) => {
   return new RegExp(`^${parts.join('.*')}$`).test(name)
 }
 
-export const covers = ({ queues, rules }: Scope, queue: string, rule: RuleName) =>
+const covers = ({ queues, rules }: Scope, queue: string, rule: RuleName) =>
   (rules.length === 0 || rules.includes(rule)) && queues.some((pattern) => isLike(pattern, queue))
 
 /** The one that lasts longest; null: people are to be told. */

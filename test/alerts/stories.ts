@@ -73,6 +73,14 @@ export function heardOf(minutes: readonly Minute[]) {
   return { open, kinds: [...heard.values()].map((kinds) => kinds.join(' ')) }
 }
 
+/** The alerts of open pages that fire, as `queue/rule`. */
+export const firingIn = (open: readonly Open[]) =>
+  open.flatMap(({ members }) =>
+    members.flatMap(({ alert: { queue, rule }, endedAt }) =>
+      endedAt === null ? `${queue}/${rule}` : [],
+    ),
+  )
+
 export const spoken = (minutes: readonly (readonly Alert[])[]): Minute[] =>
   minutes.map((alerts) => ({ alerts, muted: [] }))
 
